@@ -75,6 +75,13 @@ class Key:
         return f"{self.section}.{leaf}" if self.section else leaf
 
 
+# The dashboard's own, then those that Textual has; this layer does not import it.
+_THEMES = """
+    dark light terminal backprop-dark backprop-light backprop-terminal
+    textual-dark textual-light ansi-dark ansi-light atom-one-dark atom-one-light catppuccin-frappe catppuccin-latte
+    catppuccin-macchiato catppuccin-mocha dracula flexoki gruvbox monokai nord rose-pine rose-pine-dawn rose-pine-moon
+    solarized-dark solarized-light tokyo-night
+""".split()  # noqa: SIM905 - short names, of which a list has one on each line
 COMMAND_OUTPUTS = ("terminal", "screen", "background")
 
 _ALL = (
@@ -250,7 +257,7 @@ _ALL = (
     Key("slurm.extra", kinds.texts(), (), "more options of sbatch, which override the others", is_program=True),
     Key(
         "dashboard.theme",
-        kinds.text(),
+        kinds.choice("auto", *_THEMES),
         "auto",
         "a theme's name; auto follows the terminal",
         synonyms="colors dark light",

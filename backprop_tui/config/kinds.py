@@ -45,9 +45,13 @@ class WrongValue(ValueError):
 
 @lazy_dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value; `read` converts and checks a value from TOML or JSON, or a text from the environment."""
+    """A kind of value; `read` converts and checks a value from TOML or JSON, or a text from the environment.
+
+    `choices` are the values as `config set` takes them, if there are only some.
+    """
 
     read: Callable[[object], Value]
+    choices: tuple[str, ...] = ()
 
 
 def number(
@@ -91,7 +95,7 @@ def choice(*allowed: str) -> Kind:
             raise WrongValue(f"must be one of {', '.join(allowed)}")
         return str(raw)
 
-    return Kind(read)
+    return Kind(read, allowed)
 
 
 def boolean() -> Kind:
@@ -107,7 +111,7 @@ def boolean() -> Kind:
             return False
         raise WrongValue("must be true or false")
 
-    return Kind(read)
+    return Kind(read, ("true", "false"))
 
 
 def text(*, optional: bool = False) -> Kind:

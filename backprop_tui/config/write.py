@@ -175,7 +175,8 @@ def example() -> str:
         if key.section != section:
             section = key.section
             lines += ["", f"[{section}]"]
-        lines += ["", f"# {key.help}", f"{key.leaf} = {_literal(key, key.default)}"]
+        choices = [f"# values: {', '.join(key.kind.choices)}"] if key.kind.choices else []
+        lines += ["", f"# {key.help}", *choices, f"{key.leaf} = {_literal(key, key.default)}"]
     return "\n".join(lines) + "\n"
 
 

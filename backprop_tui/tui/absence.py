@@ -67,8 +67,13 @@ class WindowFocus:
         return self._focused is not False and not self._is_silent
 
     @property
+    def silent_seconds(self) -> float:
+        """How long no key was pressed and the mouse did not move."""
+        return self._clock() - self._last_activity
+
+    @property
     def _is_silent(self) -> bool:
-        return self._clock() - self._last_activity >= SILENCE_SECONDS
+        return self.silent_seconds >= SILENCE_SECONDS
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,7 @@ class Dashboard(App[int]):
 
     @on(StoreRead)
     def _store_read(self, message: StoreRead) -> None:
-        self.main.take(message.snapshot)
+        self.main.take(message.snapshot, silent_seconds=self._window_focus.silent_seconds)
 
     @on(EventsRead)
     def _events_read(self, message: EventsRead) -> None:

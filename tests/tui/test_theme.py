@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.config.keys import KEYS
+from backprop_tui.domain.errors import ConfigError
+from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves
 from backprop_tui.tui.terminal import Terminal
 from backprop_tui.tui.theme import DARK, LIGHT, TERMINAL, Preferences, load_preferences
+from tests.tui.doubles import FakeBridge, FakeCommands
+from tests.tui.snapshots import snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +59,16 @@ def test_sixteen_colors_are_those_of_the_terminal(tmp_path: Path, environment: d
 @pytest.mark.parametrize(("name", "theme"), [("dark", DARK), ("terminal", TERMINAL), ("nord", "nord")])
 def test_the_configured_theme_wins(tmp_path: Path, name: str, theme: str) -> None:
     assert settled(tmp_path, f'theme = "{name}"', Terminal(is_light=True)).theme == theme
+
+
+def test_every_theme_is_a_value_of_the_setting_and_no_other_name() -> None:
+    themes = Dashboard(FakeBridge(snapshot()), FakeCommands(), Preferences()).available_themes
+    assert set(KEYS["dashboard.theme"].kind.choices) == {"auto", "dark", "light", "terminal", *themes}
+
+
+def test_a_theme_that_does_not_exist_is_refused_with_the_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"dashboard.theme.* must be one of auto, dark, .*nord"):
+        settled(tmp_path, 'theme = "zzz"')
 
 
 def test_a_basic_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:

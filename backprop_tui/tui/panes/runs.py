@@ -179,7 +179,7 @@ class RunsTable(LineWidget, can_focus=True):
             ids = view.ids
             self._index = ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
             self._select(ids[self._index])
-        if self._shows_cursor:
+        if self._shows_cursor and self.size.height:
             self._scroll_to_cursor()
         self.paint()
 

@@ -39,15 +39,14 @@ def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
 
 
 def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
-    """A heading, then all rows, shared by the devices that have a history.
+    """A heading, then as many rows for each device that has a history: only charts of one height can be compared.
 
     Where there are fewer rows than devices, several share a row; those that do not fit then either are counted.
     """
     known = [device for device in devices if device.history.utilization or device.history.memory]
     if len(known) > rows - 1:
         return _draw_grid(known, width, rows, glyphs)
-    each, more = divmod(rows - 1, max(1, len(known)))
-    heights = [min(_MOST_ROWS, each + (index < more)) for index in range(len(known))]
+    height = min(_MOST_ROWS, (rows - 1) // max(1, len(known)))
     has_heat = any(any(device.history.celsius) for device in known)
     titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
     cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
@@ -56,7 +55,7 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     lines = [_heading(count, [*zip(at, titles, strict=True)], width, glyphs)]
     if not known:
         return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
-    for device, height in zip(known, heights, strict=True):
+    for device in known:
         lines += _device_lines(device, at, cells, height, count, glyphs)
     return lines
 

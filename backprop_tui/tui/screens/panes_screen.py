@@ -129,12 +129,13 @@ class PanesScreen(FilteredScreen):
         self._settle_later()
         self.paint_selected()
 
-    def take(self, snapshot: Snapshot) -> None:
-        """Shows another snapshot; one that arrives while the app closes is dropped."""
+    def take(self, snapshot: Snapshot, *, silent_seconds: float = 0.0) -> None:
+        """Shows another snapshot, so long after the last key; one that arrives while the app closes is dropped."""
         if not self.is_mounted or not self.app.is_running:
             return
         self.snapshot = snapshot
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
+        self.state.expire_order(snapshot.moment.monotonic, silent_seconds)
         self._follow_held()
         if self.state.marked:
             self.state.marked = snapshot.known_ids(self.state.marked)

@@ -36,11 +36,15 @@ ENVIRONMENT = "environment "
 _TITLES = {"": "Limits", "gpu": "GPU", "run": "Runs"}  # other sections: their name
 _UNITS = {"minutes": "min", "seconds": "s", "gb": "GB", "mb": "MB", "c": "°C"}  # by the last word of the key
 _INPUT_FOOTER = (("enter", "write"), ("esc", "keep the value"))
+_NEXT_VALUE = ("tab", "next value")
+_STEPS = {"tab": 1, "down": 1, "shift+tab": -1, "up": -1}  # through the values of a setting that has only some
 _FIND_FOOTER = (("enter", "go to the setting"), ("esc", "all settings"))
 _BACK = ("esc", "back")
 _DASHBOARD = "dashboard."
 _NOTHING = Piece("")
 _KEY, _LIST = 34, 62  # cells of the key, and of the list where the meaning stands beside it
+_FACT = 10  # cells of the name of a fact
+_MEANING_ROWS = 4  # at least, below the list
 _BESIDE_FROM = 100  # columns; on narrower screens the meaning is below the list
 
 
@@ -62,7 +66,8 @@ class SettingRow:
 
     def matches(self, search: str) -> bool:
         """Whether each word of the search is in the key or in its meaning; case is ignored."""
-        text = f"{self.key} {self.section} {self.help} {KEYS[self.key].synonyms}".lower()
+        key = KEYS[self.key]
+        text = " ".join((self.key, self.section, self.help, key.synonyms, *key.kind.choices)).lower()
         return all(word in text for word in search.lower().split())
 
 
@@ -115,14 +120,17 @@ def _draw_row(row: SettingRow, width: int, glyphs: Glyphs, *, cursor: bool) -> L
 
 
 def draw_meaning(row: SettingRow, width: int, glyphs: Glyphs) -> list[Line]:
-    """Returns what the setting does, its default, and where its value comes from."""
+    """Returns what the setting does, its values if there are only some, its default, and where its value comes from."""
     sentence = row.help[:1].upper() + row.help[1:]
-    facts = [("default", default_text(row.key)), ("set in", row.origin), ("variable", KEYS[row.key].variable)]
+    room = max(1, width - _FACT)
+    choices = wrap(", ".join(KEYS[row.key].kind.choices), room, break_on_hyphens=False)
+    facts = [("" if index else "values", line) for index, line in enumerate(choices)]
+    facts += [("default", default_text(row.key))]
+    facts += [("set in", row.origin)] if row.origin != DEFAULT else []
+    facts += [("variable", KEYS[row.key].variable)]
     lines: list[Line] = [(Piece(clip(line, width, glyphs)),) for line in wrap(sentence, max(12, width))]
     for name, value in facts:
-        if name != "set in" or value != DEFAULT:
-            room = max(1, width - 10)
-            lines.append((Piece(f"{name:<10}", Token.MUTED), Piece(clip(value, room, glyphs), Token.MUTED)))
+        lines.append((Piece(f"{name:<{_FACT}}", Token.MUTED), Piece(clip(value, room, glyphs), Token.MUTED)))
     return lines
 
 
@@ -144,6 +152,8 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self.rows: list[SettingRow] = []
         self._key = key
         self._top = 0
+        self._list_rows = 0
+        self._meaning_rows = -1  # below the list; 0: beside it
         self._message = Piece("reading the settings", Token.MUTED)
 
     def compose(self) -> ComposeResult:
@@ -195,6 +205,10 @@ class SettingsScreen(DismissOnce, Screen[None]):
         listed = self._listed
         return listed[self._index] if listed else None
 
+    @property
+    def _choices(self) -> Sequence[str]:
+        return () if self._row is None else KEYS[self._row.key].kind.choices
+
     async def _read(self, message: Piece = _NOTHING) -> None:
         try:
             self.rows = settings_rows(await self._commands.settings())
@@ -210,33 +224,45 @@ class SettingsScreen(DismissOnce, Screen[None]):
         return Piece(f"{self._glyphs.state('completed')} {text}", Token.OK)
 
     def _draw(self) -> None:
-        width, row = self.app.size.width, self._row
+        width = self.app.size.width
         beside = width >= _BESIDE_FROM
-        panes = self.query_one("#settings-and-meaning")
-        if panes.has_class("-beside") != beside:
-            panes.set_class(beside, "-beside")
-            self.call_after_refresh(self._draw)  # the list gets another height
-        pane, meaning = self.query_one("#settings", LineWidget), self.query_one("#settings-meaning", LineWidget)
+        self._draw_meaning(width, beside=beside)
+        pane = self.query_one("#settings", LineWidget)
         pane.styles.width = _LIST if beside else "1fr"
         lines, cursor = draw_settings(self._listed, self._index, _LIST if beside else width, self._glyphs)
-        height = max(1, pane.size.height)
+        height = self._list_rows = max(1, pane.size.height)
         self._top = max(0, min(self._top, cursor - 1), cursor - height + 1)
         pane.show(lines[self._top : self._top + height], cursor=cursor - self._top if lines else None)
-        room = width - _LIST - 3 if beside else width - 4
-        text = [] if row is None else draw_meaning(row, room, self._glyphs)
-        meaning.show([(Piece("  "), *line) for line in ([(), *text] if beside else text)])
         search = self._input("find").value
         top = draw_settings_heading(self._commands.config_path, width, self._glyphs, search=search)
         self.query_one("#settings-heading", LineWidget).show([top])
         self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
         self.query_one("#footer", LineWidget).show([draw_footer(self._keys(), width, all_keys=False)])
+        self.call_after_refresh(self._draw_again)
+
+    def _draw_again(self) -> None:
+        """If the list has another height now, which the cursor may be outside of."""
+        if self.is_attached and self.query_one("#settings", LineWidget).size.height != self._list_rows:
+            self._draw()
+
+    def _draw_meaning(self, width: int, *, beside: bool) -> None:
+        """Below the list the meaning gets as many rows as it has lines, up to a third of the screen."""
+        panes, meaning = self.query_one("#settings-and-meaning"), self.query_one("#settings-meaning", LineWidget)
+        room = width - _LIST - 3 if beside else width - 4
+        text = [] if self._row is None else draw_meaning(self._row, room, self._glyphs)
+        meaning.show([(Piece("  "), *line) for line in ([(), *text] if beside else text)])
+        rows = 0 if beside else max(_MEANING_ROWS, min(len(text), self.app.size.height // 3))
+        if rows != self._meaning_rows:
+            self._meaning_rows = rows
+            panes.set_class(beside, "-beside")
+            meaning.styles.height = "1fr" if beside else rows + 1  # with the rule above
 
     def _keys(self) -> Sequence[tuple[str, str]]:
         """The keys of the footer with what they do now."""
         if self._is_open("find"):
             return _FIND_FOOTER
         if self._is_open("settings-value"):
-            return _INPUT_FOOTER
+            return (*_INPUT_FOOTER[:1], *([_NEXT_VALUE] if self._choices else []), *_INPUT_FOOTER[1:])
         offered = [action for action in SETTINGS_ACTIONS[:4] if not (action.changes and self._is_read_only)]
         return (*footer_texts(offered), _FIND_FOOTER[1] if self._input("find").value else _BACK)
 
@@ -293,6 +319,21 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self._close("find")
         else:
             self.dismiss(None)
+
+    @on(events.Key)
+    def _step_through_values(self, event: events.Key) -> None:
+        """Offers the next value of a setting that has only some, or the one that begins with what was typed."""
+        step = _STEPS.get(event.key)
+        if step is None or not self._is_open("settings-value"):
+            return
+        event.stop()
+        event.prevent_default()
+        entry, choices = self._input("settings-value"), self._choices
+        if entry.value in choices:
+            entry.value = choices[(choices.index(entry.value) + step) % len(choices)]
+        elif choices:
+            entry.value = next((choice for choice in choices if choice.startswith(entry.value)), choices[0])
+        entry.cursor_position = len(entry.value)
 
     @on(Input.Changed, "#find")
     def _typed(self) -> None:

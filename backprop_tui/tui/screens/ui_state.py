@@ -18,6 +18,7 @@ from backprop_tui.tui.panes.run_entries import GROUP
 from backprop_tui.tui.panes.run_list import RunListOptions, members_of
 from backprop_tui.tui.snapshot import Snapshot
 
+RESORT_SECONDS = 15.0  # between two orders by values that change, and since the last key: no row moves under a hand
 SEEN_AFTER_SECONDS = 2.0  # a problem under the cursor for this long has been seen
 
 
@@ -52,6 +53,7 @@ class UiState(RunListOptions):
     zoom: Zoom = Zoom.NONE
     opened: bool = False
     _sorted_as: tuple[object, ...] = ()
+    _sorted_at: float = 0.0
 
     @property
     def zoom_now(self) -> Zoom:
@@ -59,14 +61,19 @@ class UiState(RunListOptions):
         return Zoom.SELECTED if self.opened and self.zoom is Zoom.RUNS else self.zoom
 
     def update_order(self, snapshot: Snapshot) -> None:
-        """Sorts again; sorted rows move when a run changes its status, not with each new value."""
+        """Sorts again when a run has changed its status, or the order has expired; rows do not move with each value."""
         if self.sort is None:
             return
         unfinished = snapshot.unfinished
         sorted_as = self.sort, [(run.id, run.status) for run in unfinished]
         if sorted_as != self._sorted_as:
-            self._sorted_as = sorted_as
+            self._sorted_as, self._sorted_at = sorted_as, snapshot.moment.monotonic
             self.sort_values = {run.id: sort_value(run, self.sort, snapshot.moment) for run in unfinished}
+
+    def expire_order(self, now: float, silent_seconds: float) -> None:
+        """Lets rows move to where their new values belong, when nobody has pressed a key for a while."""
+        if min(now - self._sorted_at, silent_seconds) >= RESORT_SECONDS:
+            self._sorted_as = ()
 
     def select(self, row: str | None, now: float) -> None:
         """Records that the cursor moved to another row, None while there is none; `now` is monotonic."""

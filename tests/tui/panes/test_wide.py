@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,14 +31,17 @@ def test_an_area_has_the_size_that_it_was_given(points: tuple[float | None, ...]
 
 
 @given(st.integers(0, 40), st.integers(60, 200), st.integers(3, 60))
-def test_histories_fill_their_rows(gpus: int, width: int, rows: int) -> None:
+def test_histories_share_the_rows_equally(gpus: int, width: int, rows: int) -> None:
     history = History(utilization=(50.0,) * 100, memory=(80.0,) * 100, celsius=(70.0,) * 100)
     histories = {f"GPU-{index}": history for index in range(gpus)} | {HOST: history}
     devices = device_histories(snapshot(sample=sample(*map(gpu, range(gpus))), histories=histories))
     for glyphs in (UNICODE, ASCII):
         lines = draw_histories(devices, width, rows, glyphs)
         assert len(lines) <= rows
-        assert len(lines) >= min(rows, 17) or gpus + 1 >= rows
+        if gpus + 1 < rows:
+            begins = [index for index, line in enumerate(lines) if text_of(line)[1:4] in ("GPU", "CPU")]
+            heights = {end - begin for begin, end in pairwise([*begins, len(lines)])}
+            assert heights == {min(16, (rows - 1) // (gpus + 1))}
         assert all(width_of(line) <= width for line in lines)
 
 

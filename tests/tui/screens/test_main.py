@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import StoreFailed, StoreRead
@@ -80,11 +81,13 @@ async def staged(
     ascii_only: bool = False,
     commands: FakeCommands | None = None,
     preferences: Preferences | None = None,
+    focus: WindowFocus | None = None,
 ) -> AsyncIterator[Stage]:
     """Run a dashboard of a size."""
     bridge = FakeBridge(now or snapshot(*RUNS, sample=sample(gpu())))
     commands = commands or FakeCommands()
-    app = Dashboard(bridge, commands, preferences or Preferences(glyphs=ASCII if ascii_only else UNICODE))
+    preferences = preferences or Preferences(glyphs=ASCII if ascii_only else UNICODE)
+    app = Dashboard(bridge, commands, preferences, focus=focus)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield Stage(pilot, bridge, commands)

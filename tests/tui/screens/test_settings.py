@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual import events
+from textual.widgets import Input
 
 from backprop_tui.config.files import Setting
 from backprop_tui.config.keys import KEYS
@@ -149,6 +150,48 @@ async def test_a_search_without_a_match_says_so() -> None:
         assert "no setting matches" in shown(stage, "settings-message")
         await stage.pilot.press("escape")
         assert "max_run_minutes" in shown(stage)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_all_values_of_a_setting_that_has_only_some_are_shown(size: tuple[int, int]) -> None:
+    async with staged(size=size, commands=FakeConfig()) as stage:
+        screen = await opened(stage)
+        for key in (name for name, key in KEYS.items() if key.kind.choices):
+            screen._key = key
+            screen._draw()
+            await stage.pilot.press("enter")
+            await stage.pilot.pause()
+            meaning = " ".join(shown(stage, "settings-meaning").split())
+            assert f"values {', '.join(KEYS[key].kind.choices)} default" in meaning
+            assert KEYS[key].variable in meaning
+            await until(stage, lambda: "▌" in shown(stage))
+            await stage.pilot.press("escape")
+
+
+async def test_tab_and_arrows_go_through_the_values() -> None:
+    commands = FakeConfig()
+    async with staged(commands=commands) as stage:
+        screen = await opened(stage)
+        await stage.pilot.press("slash", *"dashboard.curves", "enter", "enter")
+        entry = screen.query_one("#settings-value", Input)
+        assert "tab next value" in shown(stage, "footer")
+        values = []
+        for key in ("tab", "down", "tab", "up", "shift+tab"):
+            await stage.pilot.press(key)
+            values.append(entry.value)
+        assert values == ["blocks", "ascii", "braille", "ascii", "blocks"]
+        await stage.pilot.press("ctrl+u", "a", "tab", "enter")
+        await until(stage, lambda: commands.values == {"dashboard.curves": "ascii"})
+
+
+async def test_other_settings_stay_while_their_value_is_edited() -> None:
+    async with staged(commands=FakeConfig()) as stage:
+        screen = await opened(stage)
+        await stage.pilot.press("enter")
+        assert "tab" not in shown(stage, "footer")
+        await stage.pilot.press("down", "tab", "up")
+        assert screen._key in (None, "max_run_minutes")
+        assert screen.query_one("#settings-value", Input).value == "10"
 
 
 async def test_numbers_are_shown_with_their_unit() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.panes.details import DetailsTab
 from backprop_tui.tui.screens.questions import Ask
+from backprop_tui.tui.screens.ui_state import RESORT_SECONDS
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
-from tests.tui.snapshots import ended, queued, running, snapshot
+from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 RUNS = (
     running("slow", step=2, total_steps=10, metrics={"loss": 0.9}),
@@ -70,6 +74,33 @@ async def test_new_values_do_not_move_rows_but_a_new_status_does() -> None:
         assert order(stage) == first
         await stage.becomes(snapshot(RUNS[0], ended("quick", metrics={"loss": 0.1}), *RUNS[2:]))
         assert order(stage)[0] == "quick"
+
+
+async def test_new_values_move_rows_when_no_key_was_pressed_for_a_while() -> None:
+    clock = [0.0]
+    async with staged(snapshot(*RUNS), focus=WindowFocus(lambda: clock[0])) as stage:
+        await choose(stage, "loss", "enter")
+        first = order(stage)
+        stage.runs.select("quick")
+        better = running("quick", step=9, total_steps=10, metrics={"loss": 0.1})
+        later = replace(NOW, monotonic=NOW.monotonic + RESORT_SECONDS)
+        now = snapshot(RUNS[0], better, *RUNS[2:], moment=later)
+        await stage.becomes(now)
+        assert order(stage) == first, "a key has just been pressed"
+        clock[0] += RESORT_SECONDS
+        await stage.becomes(now)
+        assert order(stage)[0] == stage.runs.selected == "quick"
+
+
+async def test_the_cursor_stays_on_the_screen_when_its_row_moves() -> None:
+    runs = [running(f"r{number:02}", metrics={"loss": 1 + number / 100}) for number in range(40)]
+    async with staged(snapshot(*runs), size=(80, 24)) as stage:
+        await choose(stage, "loss", "enter")
+        assert stage.runs.selected == "r00"
+        worse = ended("r00", metrics={"loss": 3.0})
+        await stage.becomes(snapshot(*runs[1:], worse))
+        assert stage.runs.selected == "r00"
+        assert "▌" in stage.runs.shown_text
 
 
 async def test_clicks_on_a_heading_sort_then_reverse_then_restore_the_order() -> None:
