@@ -39,7 +39,7 @@ def test_a_stop_waits_for_the_checkpoint_that_is_due_and_keeps_all_of_it(sandbox
     run = sandbox.submit(*script(*SAVES_OFTEN), stop=PATIENT)
     knows_its_pace(run)
     steps = saved(run)[-1]
-    run.wait_until_it_reports(f"step {steps + 58}")  # the save before it is seen by now
+    run.wait_until_it_reports(f"step {steps + 50}")  # the save before it is seen by now
     run.ask(STOP)
     run.wait(lambda: run.status() is Status.STOPPING, "stopping")
     assert end_of(run).status is Status.STOPPED
