@@ -9,7 +9,7 @@ from typing import NamedTuple
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import SHELL_WORDS, TargetKind, find_target, is_launcher
 
-_PROMPT = re.compile(r"^\s*[$>%#]\s+")
+_PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:\[[^\]]*\]|[\w.-]+@\S*?)?[$>%#]\s+")  # (base) me@host:~/x$
 _SPACE = r" \t\r\n"
 _QUOTED = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
 _WORD = rf"""(?:{_QUOTED}|[^{_SPACE}'"\\|&;<>])+"""

@@ -65,6 +65,9 @@ def test_continued_lines_are_joined() -> None:
         ("$ python a.py --lr 1\n$ python a.py --lr 2", "python a.py --lr 1 ; python a.py --lr 2"),
         ("# small\npython a.py\n\n# large\npython b.py", "python a.py ; python b.py"),
         ("# python a.py", "python a.py"),  # the prompt of root
+        ("(base) me@host:~/x$ python a.py", "python a.py"),
+        ("[me@host x]$ python a.py > log", "python a.py > log"),
+        ("python a.py > log", "python a.py > log"),
         ("my-train --lr 1\nmy-train --lr 2", "my-train --lr 1 ; my-train --lr 2"),
         ("cd src\npython a.py", "cd src ; python a.py"),
         ("python a.py &\npython b.py &", "python a.py & python b.py &"),
