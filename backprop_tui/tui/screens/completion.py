@@ -20,9 +20,10 @@ from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_ENTRIES_SCANNED = 2000
-MAX_COMPLETIONS = 12
+_MAX_PATHS = 12
 _SCRIPT_ENDINGS = (".py", ".sh")
-_TAB = " tab completes"
+_TABS = {False: " completes", True: " lists all"}
+_MAX_LISTED_ROWS = 6
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def matching_options(typed: str, options: Iterable[str], line: str) -> Completio
     """Completes an option; those that are in the line already are left out."""
     given = {word.partition("=")[0] for word in line.split()} - {typed}
     fitting = [option for option in options if option.startswith(typed) and option not in given]
-    return Completions(typed=typed, words=tuple(fitting[:MAX_COMPLETIONS]))
+    return Completions(typed=typed, words=tuple(fitting))
 
 
 def matching_paths(typed: str) -> Completions:
@@ -55,7 +56,7 @@ def matching_paths(typed: str) -> Completions:
         names = _matching_names(os.path.expanduser(base) or ".", start)
     except OSError:
         return Completions(typed=typed)
-    return Completions(typed=typed, words=tuple(base + name for name in names[:MAX_COMPLETIONS]))
+    return Completions(typed=typed, words=tuple(base + name for name in names[:_MAX_PATHS]))
 
 
 def _matching_names(folder: str, start: str) -> list[str]:
@@ -93,10 +94,14 @@ def word_before_cursor(before: str, *, is_path: bool) -> str | None:
 
 
 class Completion:
-    """What tab does to the word under the cursor: complete the common part, then cycle through the candidates."""
+    """What tab does to the word under the cursor: complete the common part, then cycle through the candidates.
+
+    Dashes alone choose nothing: there the first tab lists all candidates.
+    """
 
     def __init__(self) -> None:
         self._completions = Completions(typed="")
+        self.is_listed = False
         self.chosen: int | None = None  # index of the candidate that tab put into the field
         self.typed = ""
 
@@ -112,35 +117,53 @@ class Completion:
         if self.chosen is not None and new.typed == words[self.chosen] and len(words) > 1:
             self.typed = new.typed
             return
-        self._completions, self.chosen, self.typed = new, None, new.typed
+        if new != self._completions or self.chosen is not None:
+            self._completions, self.chosen, self.typed, self.is_listed = new, None, new.typed, False
+
+    @property
+    def lists_next(self) -> bool:
+        is_bare = self._completions.common == self.typed and not self.typed.strip("-")
+        return is_bare and self.chosen is None and not self.is_listed
 
     def next_word(self) -> str:
         """Returns the word that tab replaces the typed one with."""
         if self.chosen is None and self._completions.common != self.typed:
             return self._completions.common
+        if self.lists_next:
+            self.is_listed = True
+            return self.typed
         self.chosen = 0 if self.chosen is None else (self.chosen + 1) % len(self._completions.words)
         return self._completions.words[self.chosen]
 
 
-def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> Line:
-    """As many completions as fit, without the directories they share."""
-    words, chosen = completion.candidates, completion.chosen
+def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> list[Line]:
+    """As many completions as fit into a row, or several once all are listed, without the directories they share."""
+    words, chosen = completion.candidates, completion.chosen or 0
     if not words:
-        return ()
-    builder = LineBuilder().put(INDENT)
-    room = width - len(_TAB)
-    first = 0 if chosen is None else max(0, chosen - 2)
+        return []
+    what = _TABS[completion.lists_next]
+    room, rows = width - len(f" tab{what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
+    lines, end = _rows(completion, 0, room, rows, glyphs)
+    while chosen >= end:
+        lines, end = _rows(completion, end, room, rows, glyphs)
+    lines[-1].put(" tab", Token.ACCENT, bold=True).put(what, Token.MUTED)
+    return [line.line() for line in lines]
+
+
+def _rows(completion: Completion, first: int, room: int, count: int, glyphs: Glyphs) -> tuple[list[LineBuilder], int]:
+    """At most so many rows of the candidates from the first one on, and the index of the one after them."""
+    words, lines = completion.candidates, [LineBuilder().put(INDENT)]
     for index in range(first, len(words)):
         stem = words[index].rstrip("/").rpartition("/")[0]
-        name = words[index][len(stem) + 1 :] if stem else words[index]
-        if builder.column + len(name) + 2 > room:
-            if index == first:
-                builder.put(clip(name, room - builder.column - 2, glyphs))
-            else:
-                builder.put(glyphs.clipped, Token.MUTED)
-            break
-        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
-    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
+        name = clip(words[index][len(stem) + 1 :] if stem else words[index], room - len(INDENT) - 2, glyphs)
+        if len(INDENT) < lines[-1].column > room - len(name) - 2:
+            if len(lines) == count:
+                lines[-1].put(glyphs.clipped, Token.MUTED)
+                return lines, index
+            lines.append(LineBuilder().put(INDENT))
+        is_chosen = index == completion.chosen
+        lines[-1].put(f" {name} ", Token.FG if is_chosen else Token.MUTED, chosen=is_chosen)
+    return lines, len(words)
 
 
 class CompletingForm(Form):
@@ -151,6 +174,7 @@ class CompletingForm(Form):
     def __init__(self, rows: Sequence[Sequence[Field]], values: Mapping[str, str], *, glyphs: Glyphs) -> None:
         super().__init__(rows, values, glyphs=glyphs)
         self._completion = Completion()
+        self.hint_rows = 1
 
     async def script_options(self) -> Sequence[str]:
         """The options of the script in the command."""
@@ -195,9 +219,13 @@ class CompletingForm(Form):
         self._draw_completions()
 
     def _draw_completions(self) -> None:
-        line = draw_completions(self._completion, self.text_width, self.glyphs)
+        lines = draw_completions(self._completion, self.text_width, self.glyphs)
         for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
-            widget.show([line])
+            rows, self.hint_rows = self.hint_rows, max(1, len(lines))
+            widget.styles.height = self.hint_rows
+            widget.show(lines)
+            if rows != self.hint_rows:
+                self.draw_status()
 
     def action_next_field(self) -> None:
         """Enters the table at its first row."""

@@ -13,9 +13,8 @@ from urllib.parse import unquote
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import argument_start
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.tui.screens.shell_line import ShellLine, join_lines, line_word, split_line
+from backprop_tui.tui.screens.shell_line import VARIABLE, ShellLine, join_lines, line_word, split_line
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
 _SCRIPT_SUFFIXES = (".py", ".sh")
 _FILE_URL = "file://"
@@ -52,7 +51,7 @@ def parse_command(text: str) -> ParsedCommand:
     """
     words = _split(text).words
     options: list[str] = []
-    while words and _VARIABLE.match(words[0]):
+    while words and VARIABLE.match(words[0]):
         options += ["--env", words.pop(0)]
     if words[:2] == [PROGRAM, "run"]:
         return ParsedCommand(options=(*options, *words[2:]))

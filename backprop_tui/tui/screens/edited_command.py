@@ -116,7 +116,7 @@ class EditedCommand:
         return sum(row.differs for row in self.rows())
 
     def outdated_output(self) -> str:
-        """Where an output, such as `ck/256-1`, has the old value of a changed argument in its name, or empty."""
+        """Where an output, such as `ck/256-1`, has the old value of a changed argument in its name; else empty."""
         rows = self.rows()
         changed = {
             row.before.text: (row.name, row.now.text)

@@ -135,7 +135,7 @@ class NewRun(CompletingForm):
     def count_rows(self) -> int:
         command = self.field(COMMAND)
         rows = command.get_content_height(self.size, self.size, self.text_width - len(INDENT) - 1)
-        return rows + self._table.line_count + 3 + (len(self._folded_rows) if self._is_open else 0)
+        return rows + self.hint_rows + self._table.line_count + 2 + (len(self._folded_rows) if self._is_open else 0)
 
     def on_mount(self) -> None:
         self.refresh_state()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from itertools import dropwhile
 from typing import NamedTuple
 
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import SHELL_WORDS, TargetKind, find_target, is_launcher
 
-_PROMPT = re.compile(r"^\s*[$>%#]\s+")
+_PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:\[[^\]]*\]|[\w.-]+@\S*?)?[$>%#]\s+")  # (base) me@host:~/x$
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _SPACE = r" \t\r\n"
 _QUOTED = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
 _WORD = rf"""(?:{_QUOTED}|[^{_SPACE}'"\\|&;<>])+"""
 _OUTPUT = rf"(?:(?<![^{_SPACE}])\d|&)?>[>|]?[{_SPACE}]*(?:&\d|(?!\(){_WORD}|$)"
 _COMMENT = rf"(?<![^{_SPACE}])#.*"
-_IDLE = rf"{_OUTPUT}|<[{_SPACE}]*/dev/null|&[{_SPACE}]*(?=$|#)|{_COMMENT}"
+_IDLE = rf"{_OUTPUT}|<[{_SPACE}]*/dev/null|[&;][{_SPACE}]*(?=$|#)|{_COMMENT}"
 _PIECE = re.compile(rf"(?P<idle>{_IDLE})|(?P<word>{_WORD})|(?P<operator>[|&;<>]+)", re.DOTALL)
 _LITERAL = re.compile(r"""'[^']*'|\\.|"(?P<double>(?:\\.|[^"\\])*)\"""", re.DOTALL)
 _EXPANSION = re.compile(r"(?<!\\)(?:\$[A-Za-z_]\w*|\$[{(]|`)")
@@ -27,6 +29,14 @@ class ShellLine(NamedTuple):
 
     words: list[str]
     idle: list[str]
+
+
+class NeedsShell(ValueError):
+    """A line has syntax that only a shell understands; its text is the `problem` and what to do."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}: {remedy}")
+        self.problem = problem
 
 
 def join_lines(pasted: str) -> str:
@@ -45,8 +55,8 @@ def join_lines(pasted: str) -> str:
 
 def _is_another(before: str, line: str) -> bool:
     """Whether a line is a command by itself, and not the rest of the one before it, which a terminal has wrapped."""
-    words, following = before.split(), line.split()
-    if not following or _ENDS_OPEN.search(before):
+    words, following = (list(dropwhile(VARIABLE.match, text.split())) for text in (before, line))
+    if not words or not following or _ENDS_OPEN.search(before):
         return False
     begins = is_launcher(following[0]) or following[0].endswith((".py", ".sh"))
     is_whole = words[0] in SHELL_WORDS or find_target(words).kind in (TargetKind.SCRIPT, TargetKind.MODULE)
@@ -57,7 +67,8 @@ def split_line(line: str) -> ShellLine:
     """Splits a line at its spaces, as a shell does.
 
     Raises:
-        ValueError: a quotation is not closed, or only a shell could carry it out.
+        NeedsShell: only a shell could carry it out.
+        ValueError: a quotation is not closed.
     """
     shlex.split(line)
     split = ShellLine([], [])
@@ -65,9 +76,9 @@ def split_line(line: str) -> ShellLine:
         if piece["idle"]:
             split.idle.append(piece[0].strip())
         elif piece["operator"]:
-            raise ValueError(_needs_shell(piece[0], line))
+            raise _refusal(piece[0], line)
         elif expansion := _EXPANSION.search(_LITERAL.sub(lambda part: part["double"] or "", piece[0])):
-            raise ValueError(_needs_shell(expansion[0], line))
+            raise _refusal(expansion[0], line)
         else:
             split.words.extend(shlex.split(piece[0]))
     if split.words[:1] == ["nohup"]:
@@ -75,15 +86,13 @@ def split_line(line: str) -> ShellLine:
     return split
 
 
-def _needs_shell(syntax: str, line: str) -> str:
+def _refusal(syntax: str, line: str) -> NeedsShell:
     in_shell = f"bash -c {shlex.quote(line)}"
     if syntax in (";", "&") and line.split(maxsplit=1)[0] not in SHELL_WORDS:
-        return (
-            "a run has one command, and this line has several: queue one at a time, ctrl+n keeps the form open; "
-            f"or all of them as one run: {in_shell}"
-        )
-    as_argument = "quote it if it is part of an argument"
-    return f"{syntax} needs a shell, and none reads this line: {as_argument}, else: {in_shell}"
+        queue = "queue one at a time, ctrl+n keeps the form open; or all of them as one run"
+        return NeedsShell("a run has one command, and this line has several", f"{queue}: {in_shell}")
+    problem = f"{syntax} needs a shell, and none reads this line"
+    return NeedsShell(problem, f"quote it if it is part of an argument, else: {in_shell}")
 
 
 def line_word(word: str) -> str:

@@ -18,7 +18,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
 from backprop_tui.tui.screens.edited_command import ArgumentRow
-from backprop_tui.tui.screens.shell_line import join_lines
+from backprop_tui.tui.screens.shell_line import NeedsShell, join_lines, split_line
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_NAME = 28
@@ -121,11 +121,22 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     @property
     def _is_unfinished(self) -> bool:
-        return bool(_problem_of(self._edited.text))
+        return bool(self._problem_of_text())
+
+    def _problem_of_text(self) -> str:
+        """Why the text is not a list of words; empty if it is one. A value may have what a shell reads otherwise."""
+        try:
+            shlex.split(self._edited.text)
+            idle = split_line(self._edited.text).idle if self.row is None else ()
+        except NeedsShell as error:
+            return f"{error.problem}: quote it if it is part of an argument"
+        except ValueError as error:
+            return str(error)
+        return f"{' '.join(idle)} is not for the script: quote it if it is an argument" if idle else ""
 
     def refuses(self) -> bool:
         """Whether the text with the cursor cannot be read; says so below it."""
-        self._problem = _problem_of(self._edited.text)
+        self._problem = self._problem_of_text()
         if self._problem:
             self.post_message(self.Typed())
             self.paint()
@@ -292,12 +303,3 @@ class ArgumentTable(LineWidget, can_focus=True):
 
 def _text_of(row: ArgumentRow | None) -> str:
     return "" if row is None or row.now is None else row.now.text
-
-
-def _problem_of(text: str) -> str:
-    """Why a text is not a list of words; empty if it is one."""
-    try:
-        shlex.split(text)
-    except ValueError as error:
-        return str(error)
-    return ""

@@ -65,8 +65,13 @@ def test_continued_lines_are_joined() -> None:
         ("$ python a.py --lr 1\n$ python a.py --lr 2", "python a.py --lr 1 ; python a.py --lr 2"),
         ("# small\npython a.py\n\n# large\npython b.py", "python a.py ; python b.py"),
         ("# python a.py", "python a.py"),  # the prompt of root
+        ("(base) me@host:~/x$ python a.py", "python a.py"),
+        ("[me@host x]$ python a.py > log", "python a.py > log"),
+        ("python a.py > log", "python a.py > log"),
         ("my-train --lr 1\nmy-train --lr 2", "my-train --lr 1 ; my-train --lr 2"),
         ("cd src\npython a.py", "cd src ; python a.py"),
+        ("A=0 python a.py\nA=1 python a.py", "A=0 python a.py ; A=1 python a.py"),
+        ("A=0\npython a.py", "A=0 python a.py"),
         ("python a.py &\npython b.py &", "python a.py & python b.py &"),
         ("cd src &&\npython a.py", "cd src && python a.py"),
     ],
@@ -81,6 +86,7 @@ def test_pasted_lines_are_one_command_unless_they_begin_another(lines: str, join
         ("nohup python train.py --lr 1 > log.txt 2>&1 &", "nohup > log.txt 2>&1 &"),
         ("python train.py --lr 1 >>log.txt 2>/dev/null </dev/null&", ">>log.txt 2>/dev/null </dev/null &"),
         ("python train.py &> 'my log' --lr 1 # baseline", "&> 'my log' # baseline"),
+        ("python train.py --lr 1;", ";"),
         ("python train.py --lr 1", ""),
     ],
 )

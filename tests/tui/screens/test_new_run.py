@@ -11,6 +11,8 @@ import pytest
 from textual import events
 
 from backprop_tui.tui.background_calls import CommandResult
+from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.screens.completion import Completion, Completions, draw_completions
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.start_verdict import StartVerdict
@@ -278,6 +280,34 @@ async def test_tab_completes_the_options_of_the_script() -> None:
         await stage.pilot.press(*" 2 --")
         await until(stage, lambda: "--seed" in hint.shown_text)
         assert "--layers" not in hint.shown_text  # it is given already
+
+
+async def test_tab_on_dashes_alone_lists_all_options_before_it_takes_one() -> None:
+    commands = FakeCommands()
+    commands.options = (*(f"--option-{number}" for number in range(14)), "--lr")
+    async with staged(commands=commands, size=(80, 24)) as stage:
+        await stage.pilot.press("n", *"train.py --")
+        hint = dialog(stage).query_one("#hint", LineWidget)
+        await until(stage, lambda: "tab lists all" in hint.shown_text)
+        assert hint.size.height == 1
+        assert "--lr" not in hint.shown_text
+        await stage.pilot.press("tab")
+        await until(stage, lambda: "--lr" in hint.shown_text)
+        assert all(option in hint.shown_text for option in commands.options)
+        assert dialog(stage).field("command").value == "train.py --"
+        await until(stage, lambda: hint.size.height == len(hint.shown_text.splitlines()) > 1)
+        await stage.pilot.press("tab")
+        assert dialog(stage).field("command").value == "train.py --option-0"
+
+
+@pytest.mark.parametrize("width", [1, 20, 60])
+def test_each_candidate_is_shown_when_tab_comes_to_it(width: int) -> None:
+    completion = Completion()
+    completion.show(Completions(typed="--", words=tuple(f"--{number}-option" for number in range(40))))
+    for number in range(-1, 40):
+        assert completion.next_word() == ("--" if number < 0 else f"--{number}-option")
+        pieces = [piece for line in draw_completions(completion, width, UNICODE) for piece in line]
+        assert sum(piece.chosen for piece in pieces) == (number >= 0)
 
 
 async def test_tab_completes_options_in_the_row_that_adds_arguments() -> None:

@@ -244,6 +244,27 @@ async def test_an_unclosed_quotation_is_an_error_below_its_row() -> None:
         assert submitted_line(commands).endswith("--n a")
 
 
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [("--wd 1 > log.txt", "> log.txt is not for the script"), ("--wd 1 | tee x", "| needs a shell")],
+)
+async def test_shell_syntax_among_added_arguments_is_refused_and_in_quotes_or_a_value_it_is_text(
+    typed: str, problem: str
+) -> None:
+    commands = commands_for()
+    async with staged(snapshot(ended("old")), commands=commands) as stage:
+        table = await opened(stage)
+        table.go_to(4)
+        await stage.pilot.press(*typed, "enter")
+        assert f"✗ {problem}" in table.shown_text
+        await stage.pilot.press("ctrl+u", *"--tag 'a|b'")
+        table.go_to(0)
+        await stage.pilot.press(*"1>2")
+        assert (await queued_words(stage, commands))[4:] == (
+            *("--batch-size", "1>2", "--lr=1e-3", "--devices", "0,1", "data", "--tag", "a|b"),
+        )
+
+
 async def test_ctrl_z_and_ctrl_d_drop_a_quotation_that_is_not_closed() -> None:
     commands = commands_for()
     async with staged(snapshot(ended("old")), commands=commands) as stage:
