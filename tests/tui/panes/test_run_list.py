@@ -464,7 +464,7 @@ def test_a_sentence_without_room_behind_the_figures_takes_their_place() -> None:
 def test_runs_that_share_the_best_value_are_counted() -> None:
     same = [_member(name, 0.5, 0.25) for name in "ab"]
     failed = ended("d", Status.FAILED, metrics={"loss": 0.5}, best={"loss": Extreme(0.25, 1200)})
-    assert _best_of(*same, _member("c", 0.5, 0.3), failed)[0] == "loss 0.2500 (2 tied)"
+    assert _best_of(*same, _member("c", 0.5, 0.3), failed) == ("loss 0.2500 (2 tied)", "")
 
 
 def test_a_group_says_how_many_of_its_runs_match_the_filter() -> None:
