@@ -167,11 +167,17 @@ def group_table(records: Sequence[JsonObject], *, over: Sequence[str] = (), metr
         problem=ranking.problem or (None if best else running),
         parameters=tuple(varying),
         folded=tuple(folded),
-        rows=tuple(replace(row, is_best=row is best and len(rows) > 1) for row in rows),
+        rows=tuple(replace(row, is_best=_is_as_good(row, best) and len(rows) > 1) for row in rows),
         others=tuple(others),
         baseline=baseline,
         uneven=_uneven(member for row in rows for member in row.members),
     )
+
+
+def _is_as_good(row: GroupSetting, best: GroupSetting | None) -> bool:
+    if best is None or best.spread is None or row.spread is None:
+        return False
+    return (row.spread.mean, row.provisional) == (best.spread.mean, best.provisional)
 
 
 def _uneven(members: Iterable[Member]) -> str:

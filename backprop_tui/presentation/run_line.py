@@ -64,6 +64,7 @@ class RunLine:
 
     clauses: tuple[str, ...]
     tone: Tone = Tone.MUTED
+    is_list: bool = False  # clauses of one kind, so that the number of those left out says something
 
 
 def run_line(run: KnownRun, moment: Moment, *, shown: AbstractSet[str] = frozenset()) -> RunLine | None:
@@ -113,7 +114,7 @@ def _queued(run: KnownRun, moment: Moment) -> RunLine:
     reasons = tuple(sanitize(str(reason.get("message", ""))) for reason in checks_of(run.record["hold_reasons"]))
     if reasons:
         waits = Tone.INFO if is_held_back(run) else Tone.MUTED
-        return RunLine(clauses=reasons, tone=Tone.WARNING if is_impossible(run.record) else waits)
+        return RunLine(clauses=reasons, tone=Tone.WARNING if is_impossible(run.record) else waits, is_list=True)
     state = None if run.run is None else run.run.state
     reason = sanitize(str(run.record.get("reason") or ""))
     if isinstance(state, Queued):

@@ -265,8 +265,8 @@ class CommandRunner(RunRequests):
             before = read_text(self.config_path)
             set_key(self.config_path, key, value)
             self._undo.push(setting_step(self._session, key, before))
-            kept = "; queued runs keep theirs" if KEYS[key].is_settled_when_queued else ""
-            return CommandResult(done=True, message=f"{key} = {value}: written{kept}")
+            reach = " for later runs" if KEYS[key].is_settled_when_queued else ""
+            return CommandResult(done=True, message=f"written{reach}: {key} = {value}")
 
         with self._undo.changing():
             return await self._run(work)

@@ -118,6 +118,12 @@ def test_seeds_are_folded_and_the_setting_with_the_best_mean_is_first() -> None:
     assert best.members[0].run_id == "3e3s1"  # the best of the folded runs
 
 
+def test_settings_that_are_as_good_as_the_best_are_marked_too() -> None:
+    values = {"--lr 1": 0.2, "--lr 2": 0.2, "--lr 3": 0.3}
+    table = group_table([member(arguments, value) for arguments, value in values.items()])
+    assert [row.is_best for row in table.rows] == [True, True, False]
+
+
 @pytest.mark.parametrize("name", ["--seed", "--random-seed", "--random_state", "trainer.seed", "--data-seed"])
 def test_arguments_are_seeds_by_their_names(name: str) -> None:
     equals = "=" if "." in name else " "

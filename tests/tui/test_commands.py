@@ -247,10 +247,10 @@ def test_a_command_line_that_is_refused_raises_its_error(
 
 
 def test_a_setting_is_written_and_read(runner: CommandRunner) -> None:
-    assert play(runner.set_config("max_parallel", "3")).message == "max_parallel = 3: written"
+    assert play(runner.set_config("max_parallel", "3")).message == "written: max_parallel = 3"
     assert play(runner.settings())["max_parallel"] == 3
     written = play(runner.set_config("gpu.max_temp_c", "80"))
-    assert written.message == "gpu.max_temp_c = 80: written; queued runs keep theirs"
+    assert written.message == "written for later runs: gpu.max_temp_c = 80"
     assert not play(runner.set_config("max_parallel", "many")).done
 
 

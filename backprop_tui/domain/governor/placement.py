@@ -261,7 +261,7 @@ def _available(candidate: Candidate, eligible: int) -> str:
 
 
 def _lack(reasons: Sequence[tuple[HoldReason, ...]]) -> tuple[str, Sequence[str]]:
-    """What all GPUs lack, with the best of them; or how many are unfit for what: `usable: 3 too full, 1 too hot`."""
+    """What all GPUs lack, with the best of them; or how many are unfit for what: `usable: 3 too full + 1 too hot`."""
     short = [reason for of_gpu in reasons for reason in of_gpu if reason.check is Check.GPU_MEMORY]
     best = max(short, key=lambda reason: float(reason.figure or 0), default=None)
     needed = min((float(reason.limit or 0) for reason in short), default=0.0)
@@ -270,7 +270,8 @@ def _lack(reasons: Sequence[tuple[HoldReason, ...]]) -> tuple[str, Sequence[str]
         most = f"best: GPU {best.gpu}, {gigabytes_down(int(best.figure or 0))} {word}"
         return f"has {gigabytes_up(int(needed))} GB", (most,)
     counts = Counter(_obstacle(of_gpu[0]) for of_gpu in reasons)
-    return "usable: " + ", ".join(f"{count} {obstacle}" for obstacle, count in counts.most_common()), ()
+    # Without commas: where there is little room, what is behind one is left out.
+    return "usable: " + " + ".join(f"{count} {obstacle}" for obstacle, count in counts.most_common()), ()
 
 
 def _obstacle(reason: HoldReason) -> str:

@@ -1,4 +1,4 @@
-"""The card above the tabs of the selected run: why it failed, why it is paused, or what it lacks."""
+"""The card above the tabs of the selected run: why it failed, was ended or is paused, or what it lacks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.advice import advice_text
-from backprop_tui.presentation.known_run import KnownRun, newest_usable
+from backprop_tui.presentation.known_run import KnownRun, limit_seconds, newest_usable
 from backprop_tui.presentation.states import (
     cause_text,
     evidence_text,
@@ -25,7 +25,7 @@ from backprop_tui.presentation.states import (
     is_impossible,
     is_problem,
 )
-from backprop_tui.presentation.timebox import too_short_text
+from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox, too_short_text
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip_with_path, wrapped
@@ -49,7 +49,7 @@ class Card:
 
 
 def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
-    """None if the run neither failed nor is paused, can start, and has enough time."""
+    """None if the run did not fail, was not ended, is not paused, can start, and has enough time."""
     if is_problem(run) or failed_before_removal(run.record) is not None:
         return _failure_card(run)
     if run.status is Status.PAUSED and run.live is not None and run.live.pause is not None:
@@ -58,7 +58,18 @@ def card_of(run: KnownRun, snapshot: Snapshot) -> Card | None:
         return Card(title=f"{too_short}: t extends", token=Token.WARN, remedy="time")
     if run.status is Status.QUEUED and is_impossible(run.record):
         return _impossible_card(run.record)
+    if reached_timebox(run.record) or (run.status is Status.STOPPED and run.record["attempts"]):
+        return _ended_card(run)
     return None
+
+
+def _ended_card(run: KnownRun) -> Card:
+    """That it was ended from outside: its log may end with the traceback of the signal."""
+    reason = sanitize(str(run.record.get("reason") or run.status))
+    if reached_timebox(run.record):
+        limit = limit_seconds(run)
+        reason = "reached its limit" + ("" if limit is None else f" of {durations.elapsed(limit)}")
+    return Card(title=f"{reason[:1].upper()}{reason[1:]}: {key_to_go_on(run.record)}", token=Token.INFO)
 
 
 def _impossible_card(record: JsonObject) -> Card:

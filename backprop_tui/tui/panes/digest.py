@@ -168,7 +168,7 @@ def _result(runs: Sequence[KnownRun]) -> str:
     if best is None:
         return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else _last_value(runs[0])
     run_id, metric, value = best
-    name = "" if len(runs) == 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
+    name = "" if len(runs) == 1 or ranking.tied > 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
     return f"best {metric} {value}{name}"
 
 

@@ -223,7 +223,8 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
 def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: int = 0) -> RunRow:
     states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
     counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
-    best = best_of(rank_records(run.record for run in members))
+    ranking = rank_records(run.record for run in members)
+    best = best_of(ranking)
     names = member_names([run.label for run in members])
     place = 0 if best is None else [run.id for run in members].index(best[0])
     so_far = "so far " if members[place].status in ACTIVE else ""
@@ -237,7 +238,7 @@ def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: i
             total=max(total, len(members)),
             counts=counts,
             best="" if best is None else f"{so_far}{best[1]} {best[2]}",
-            best_name="" if best is None else sanitize(names[place]),
+            best_name="" if best is None or ranking.tied > 1 else sanitize(names[place]),
             folded=folded,
         ),
     )

@@ -470,7 +470,7 @@ def put_line(
     """The clauses that fit; `whole` shortens none."""
     clauses = [clause for clause in line.clauses if cell_len(clause) <= room] if whole else line.clauses
     text, more = joined_clauses(clauses, room, glyphs)
-    builder.put(text, TONE_TOKENS[tone or line.tone]).put(f"  {more}" if more else "", Token.MUTED)
+    builder.put(text, TONE_TOKENS[tone or line.tone]).put(f"  {more}" if more and line.is_list else "", Token.MUTED)
 
 
 def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bool) -> Line:

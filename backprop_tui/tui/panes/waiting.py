@@ -32,7 +32,7 @@ from backprop_tui.presentation.remedies import Remedy, RemedyKind, remedies, rem
 from backprop_tui.presentation.states import checks_of, is_impossible
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 
 _PASS_WHEN_RUNS_END = frozenset({Check.GPU_COUNT, Check.PARALLEL, Check.GPU_MEMORY})
@@ -62,7 +62,7 @@ _LONGEST_COOLING_SECONDS = 1800.0  # what takes longer cannot be told from a few
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One check: its name, the current value and the limit; of a failing one also what lifts it.
+    """One check: its name, the current value and the limit; of a failing one also the sentence and what lifts it.
 
     `passes` is about the reading of this moment: the governor may have looked a moment earlier.
     """
@@ -75,6 +75,7 @@ class CheckRow:
     is_permanent: bool = False
     remedy: str = ""
     remedies: tuple[Remedy, ...] = ()
+    reason: str = ""
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +167,7 @@ def _failing_check(reason: JsonObject, run: KnownRun, snapshot: Snapshot) -> Che
         is_permanent=bool(reason.get("permanent")),
         remedy=remedy_text(reason, available, _cools_in(reason, snapshot)),
         remedies=available,
+        reason=sanitize(str(reason.get("message", ""))),
     )
 
 
@@ -186,8 +188,10 @@ def _unfit_gpus(reasons: Sequence[JsonObject], snapshot: Snapshot) -> Iterator[C
 
 def _queue_check(ahead: int) -> CheckRow:
     front = Remedy(kind=RemedyKind.MOVE, text="to the front")
-    now = f"{counted(ahead, 'run')} ahead"
-    return CheckRow(name="queue", now=now, limit="", is_failing=True, remedy=front.text, remedies=(front,))
+    now, reason = f"{counted(ahead, 'run')} ahead", f"behind {counted(ahead, 'run')}"
+    return CheckRow(
+        name="queue", now=now, limit="", is_failing=True, remedy=front.text, remedies=(front,), reason=reason
+    )
 
 
 def _figures(reason: JsonObject, *, names_setting: bool) -> tuple[str, str, str]:
@@ -377,7 +381,12 @@ def draw_waiting(view: WaitingView, width: int, glyphs: Glyphs, *, cursor: int |
     """`cursor` counts the failing checks."""
     token = Token.WARN if view.is_permanent else Token.INFO
     title = Piece(f" {glyphs.state('waiting')} {view.title}", token, bold=True)
-    lines: list[Line] = [(title, Piece(clip(f"   {view.note}", width - len(view.title) - 4, glyphs), Token.MUTED)), ()]
+    note, *rest = wrapped(view.note, max(1, width - cell_len(title.text) - 3))
+    rest_of_note = clip(" ".join(map(str.strip, rest)), width - _NAME_AT, glyphs)
+    lines: list[Line] = [
+        (title, Piece(f"   {note}", Token.MUTED)),
+        (Piece(" " * _NAME_AT + rest_of_note, Token.MUTED),),
+    ]
     columns = _Columns.of(width, view.rows)
     head = LineBuilder().at(_NAME_AT).put("check", Token.MUTED).at(_NOW_AT).put("now", Token.MUTED)
     head.at(columns.limit).put("limit", Token.MUTED)

@@ -88,7 +88,7 @@ def remedy_question(run: KnownRun, check: CheckRow) -> Question:
     jumps = any(remedy.thresholds is not None for remedy in shown)
     place = [f"{counted(ahead, 'run')} ahead of it in the queue."] if ahead and check.name != "queue" else []
     place += ["A limit of its own lets it jump the line."] if ahead and jumps else []
-    lines = (f"{sanitize(run.label)} waits: {check.name} {check.now}", *place, *zero)
+    lines = (f"{sanitize(run.label)} waits: {check.reason}", *place, *zero)
     answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in enumerate(shown)]
     return Question(title="Remedy", lines=lines, answers=answers, marked=CANCEL if shown[0].heats else None)
 

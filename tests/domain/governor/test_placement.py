@@ -100,7 +100,7 @@ def test_what_several_gpus_lack_is_one_check() -> None:
     assert reasons(run, fuller)[2].startswith("GPU 1: 58 GB unclaimed, needs 60")
     hot = replace(gpus[2], temperature_celsius=95.0, memory_used_bytes=0)
     mixed = reasons(run, snapshot(*gpus[:1], gpu(1, total_gb=80, used_gb=30), hot))
-    assert mixed[0] == "none of 3 GPUs usable: 2 too full, 1 too hot (gpu.min_free_vram_mb 61440; gpu.max_temp_c 85)"
+    assert mixed[0] == "none of 3 GPUs usable: 2 too full + 1 too hot (gpu.min_free_vram_mb 61440; gpu.max_temp_c 85)"
 
 
 def test_a_peak_that_is_not_checked_makes_no_gpu_too_small() -> None:

@@ -464,7 +464,7 @@ def test_a_sentence_without_room_behind_the_figures_takes_their_place() -> None:
 def test_runs_that_share_the_best_value_are_counted() -> None:
     same = [_member(name, 0.5, 0.25) for name in "ab"]
     failed = ended("d", Status.FAILED, metrics={"loss": 0.5}, best={"loss": Extreme(0.25, 1200)})
-    assert _best_of(*same, _member("c", 0.5, 0.3), failed)[0] == "loss 0.2500 (2 tied)"
+    assert _best_of(*same, _member("c", 0.5, 0.3), failed) == ("loss 0.2500 (2 tied)", "")
 
 
 def test_a_group_says_how_many_of_its_runs_match_the_filter() -> None:
@@ -488,3 +488,11 @@ def test_the_rest_of_the_timebox_and_the_time_to_the_end_have_names_at_every_wid
 
 def test_with_the_bar_of_the_timebox_its_rest_is_what_is_left() -> None:
     assert [head.text for head in column_heads(run_columns(140), None, UNICODE)][6:9] == ["timebox", "left", "eta"]
+
+
+def test_only_reasons_of_a_kind_are_counted_where_there_is_no_room() -> None:
+    quiet = _text(replace(running("quiet"), written_at=NOW.wall - 70), width=62)
+    assert "no metrics yet" in quiet
+    assert "more" not in quiet
+    holds = tuple({"check": "ram", "message": f"reason {number} of two that is long"} for number in range(2))
+    assert "+1 more" in _text(queued("held", holds=holds), width=80)

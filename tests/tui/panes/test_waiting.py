@@ -278,6 +278,8 @@ def test_a_run_that_is_queued_again_says_since_when_and_where_it_continues() -> 
     view = waiting_view(held, snapshot(later, held))
     assert view is not None
     assert view.note == "queued again 25s ago, first in line, resumes from step 1,000"
+    rows = [text_of(line).strip() for line in draw_waiting(view, 60, UNICODE).lines[:2]]
+    assert " ".join(rows).endswith("resumes from step 1,000"), "in two rows where there is no room in one"
 
 
 def test_what_waits_only_for_its_turn_has_no_card() -> None:
@@ -358,3 +360,16 @@ def test_a_failure_without_a_checkpoint_is_not_resumed() -> None:
     assert without["resume"].startswith("no checkpoint: r starts over")
     checkpoint = Checkpoint(path="/ckpt/step_9.pt", step=9, saved_at=NOW.wall - 90, written=True)
     assert card_lines(checkpoints=(checkpoint,))["advice"] == "fix train.py line 7, then resume"
+
+
+def test_a_run_that_was_ended_from_outside_says_so_above_the_traceback_in_its_log() -> None:
+    saved = Checkpoint(path="/out/step_1000.pt", step=1000, saved_at=NOW.wall - 60)
+    limited = ended("a", Status.TIMEBOXED, spec={"max_run_seconds": 600.0}, checkpoints=(saved,))
+    stopped = ended("b", Status.STOPPED)
+    stopped = replace(stopped, record=stopped.record | {"reason": "stopped by you"})
+    titles = [card.title for run in (limited, stopped) if (card := card_of(run, snapshot(run))) is not None]
+    assert titles == [
+        "Reached its limit of 10m: saved step 1,000, r resumes",
+        "Stopped by you: no checkpoint, r starts over",
+    ]
+    assert card_of(ended("c"), snapshot()) is None

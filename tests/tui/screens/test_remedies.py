@@ -72,7 +72,7 @@ async def test_the_question_says_what_each_answer_changes() -> None:
         await stage.pilot.pause()
         text = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
         for line in (
-            "a waits: RAM free 2.7 GB",
+            "a waits: RAM 3 GB free",
             "1     only this run: --min-free-ram 0",
             "this and later runs: min_free",
         ):
@@ -157,4 +157,4 @@ async def test_a_click_on_a_remedy_offers_it_and_a_click_on_its_check_does_not(s
         await stage.pilot.click(details, offset=(text.index("→ ") + 4, row))
         await stage.pilot.pause()
         assert isinstance(stage.pilot.app.screen, Ask)
-        assert "RAM free" in stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "RAM 3 GB free" in stage.pilot.app.screen.query_one("#question", LineWidget).shown_text

@@ -34,7 +34,7 @@ class FakeConfig(FakeCommands):
         if self.refusal:
             return CommandResult(done=False, message=self.refusal)
         self.values[key] = value
-        return CommandResult(done=True, message=f"{key} = {value}: written")
+        return CommandResult(done=True, message=f"written: {key} = {value}")
 
     async def settings(self) -> Settings:
         defaults = {name: Setting(key.default, "default") for name, key in KEYS.items()}
