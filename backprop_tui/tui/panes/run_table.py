@@ -26,7 +26,7 @@ from backprop_tui.tui.lines import (
     Piece,
     Token,
     clip,
-    clip_middle,
+    clip_name,
     heading,
     joined_clauses,
     left,
@@ -311,11 +311,12 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
 
 
 def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
-    """A long name without what runs of that name share, then without its middle: they differ at the end."""
-    name = ("  " if row.member else "") + name
-    if cell_len(name) > cells and not row.member and row.run is not None and row.run.short not in ("", name):
+    """A long name without what runs of that name share, then cut so that they still differ."""
+    if row.member:
+        return "  " + clip_name(name, cells - 2, glyphs)
+    if cell_len(name) > cells and row.run is not None and row.run.short not in ("", name):
         name = glyphs.clipped + sanitize(row.run.short)
-    return clip_middle(name, cells, glyphs)
+    return clip_name(name, cells, glyphs)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
