@@ -31,6 +31,7 @@ from backprop_tui.tui.notifications import EventNotice, KeyNotice, summarize_end
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
+from backprop_tui.tui.textual_patches.sent_rows import SentRows
 from backprop_tui.tui.theme import DARK, TERMINAL_BACKGROUND, THEMES, Preferences, theme_colours
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Dashboard(App[int]):
         self._interrupted_at = float("-inf")
         self._waiting_events: deque[Notification] = deque(maxlen=_MAX_TOASTS)  # for the answers to expire
         self._key_queue = KeyQueue(self._dispatch, self._takes_keys, self.post_message)
+        self._sent_rows = SentRows()
         self.has_unpainted_key = False  # whether the next paint is due at once
         self.wants_demo = False  # whether it exited to show the demo
         self._loop_running: asyncio.AbstractEventLoop | None = None
@@ -156,6 +158,7 @@ class Dashboard(App[int]):
 
     def _repaint(self, _: App[int]) -> None:
         """After a suspension the terminal shows nothing of what was painted before."""
+        self._sent_rows.forget()
         self.screen.refresh(repaint=True, layout=True)
 
     def _follow_store(self) -> None:
@@ -247,6 +250,8 @@ class Dashboard(App[int]):
         """Notes activity, and puts keys in order; every event passes here first."""
         if isinstance(event, events.InputEvent | events.Paste):
             self._note_activity()
+        elif isinstance(event, events.Resize):
+            self._sent_rows.forget()  # terminals wrap or clear what they show
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self._key_queue.put(event)
         else:
@@ -262,7 +267,7 @@ class Dashboard(App[int]):
         return target
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        super()._display(screen, renderable)
+        super()._display(screen, self._sent_rows.changes(renderable))
         self.has_unpainted_key = self.has_unpainted_key and renderable is None
 
     @on(KeyHandled)

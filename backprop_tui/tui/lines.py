@@ -14,6 +14,8 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation.run_line import Tone
 from backprop_tui.tui.glyphs import Glyphs
 
+_LEAST_FRONT = 4  # cells of what is before the arguments in a name
+
 
 def clip(text: str, width: int, glyphs: Glyphs) -> str:
     """The text, cut with an ellipsis at its end if it is too wide."""
@@ -33,6 +35,27 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
     tail = (width - 1) * 2 // 3
     head = width - 1 - tail
     return set_cell_size(text, head) + glyphs.clipped + _last_cells(text, tail)
+
+
+def clip_name(name: str, width: int, glyphs: Glyphs) -> str:
+    """The name of a run, cut if it is too wide: `vit-sm… lr=1e-3 64`.
+
+    The values of arguments, by which runs are told apart, stay whole: the words before them are cut, and the longest
+    names of arguments are left out. A name without arguments is cut in its middle.
+    """
+    words = name.split(" ")
+    first = next((index for index, word in enumerate(words) if "=" in word), len(words))
+    front, arguments = " ".join(words[:first]), words[first:]
+    if cell_len(name) <= width or not arguments:
+        return clip_middle(name, width, glyphs)
+    least = min(cell_len(front), _LEAST_FRONT) + bool(front)
+    for word in sorted(arguments, key=lambda word: word.find("="), reverse=True):
+        if least + cell_len(" ".join(arguments)) <= width:
+            break
+        arguments[arguments.index(word)] = word.partition("=")[2] or word
+    values = " ".join(arguments)
+    room = width - cell_len(values) - 1
+    return f"{clip(front, room, glyphs)} {values}" if front and room >= _LEAST_FRONT else clip(values, width, glyphs)
 
 
 def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:

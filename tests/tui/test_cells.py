@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from backprop_tui.tui.glyphs import UNICODE
-from backprop_tui.tui.lines import clip, clip_middle, clip_with_path, joined_clauses, left, right, shortened, wrapped
+from backprop_tui.tui.lines import (
+    clip,
+    clip_middle,
+    clip_name,
+    clip_with_path,
+    joined_clauses,
+    left,
+    right,
+    shortened,
+    wrapped,
+)
 
 texts = st.text(alphabet=st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=40)
 
@@ -52,3 +63,29 @@ def test_a_cause_drops_what_stands_behind_its_last_comma() -> None:
 
 def test_a_long_command_goes_on_in_the_next_row() -> None:
     assert wrapped("python train.py --lr 3e-4", 16) == ["python train.py", "  --lr 3e-4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "shown"),
+    [
+        ("vit-small lr=1e-3 batch-size=64", 40, "vit-small lr=1e-3 batch-size=64"),
+        ("vit-small lr=1e-3 batch-size=64", 28, "vit-s… lr=1e-3 batch-size=64"),
+        ("vit-small lr=1e-3 batch-size=64", 18, "vit-sm… lr=1e-3 64"),
+        ("vit-small lr=1e-3 batch-size=64", 13, "vit-… 1e-3 64"),
+        ("vit-small lr=1e-3 batch-size=64", 8, "1e-3 64"),
+        ("vit-small lr=1e-3 batch-size=64", 6, "1e-3…"),
+        ("lr=1e-3 seed=0", 10, "lr=1e-3 0"),
+        ("…lr=1e-3 seed=0", 10, "…lr=1e-3 0"),
+        ("run-of-the-morning-7", 12, "run-…rning-7"),
+    ],
+)
+def test_a_name_that_is_cut_keeps_the_values_of_its_arguments(name: str, width: int, shown: str) -> None:
+    assert clip_name(name, width, UNICODE) == shown
+
+
+@given(
+    st.lists(st.sampled_from(["vit", "lr=1e-3", "漢字=漢", "a=", "=", ""]), max_size=6).map(" ".join),
+    st.integers(0, 30),
+)
+def test_a_name_never_takes_more_cells_than_it_has(name: str, width: int) -> None:
+    assert cell_len(clip_name(name, width, UNICODE)) <= width

@@ -20,7 +20,7 @@ from backprop_tui.presentation.machine import load, used_ram
 from backprop_tui.probes.histories import HISTORY_SECONDS
 from backprop_tui.tui.glyphs import Curves, Glyphs, bar, history, points_shown, stretched
 from backprop_tui.tui.layout import Layout, MachineForm
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_middle, heading, left, right
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, clip_name, heading, left, right
 from backprop_tui.tui.panes.gauges import GpuRow, MachineView, share_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -208,7 +208,7 @@ def _with_users(builder: LineBuilder, gpu: GpuRow, width: int, glyphs: Glyphs) -
             return builder.put(f" +{rest + 1}", Token.MUTED)
         builder.put(", " if index else "", Token.MUTED)
         text = user.short if user.short and cell_len(user.text + more) > room else user.text
-        builder.put(clip_middle(text, room - len(more), glyphs), user.token)  # names differ at their ends
+        builder.put(clip_name(text, room - len(more), glyphs), user.token)
     return builder
 
 

@@ -27,7 +27,7 @@ from backprop_tui.tui.lines import (
     Piece,
     Token,
     clip,
-    clip_middle,
+    clip_name,
     heading,
     joined_clauses,
     left,
@@ -313,13 +313,13 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
 
 
 def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
-    """A long name without what runs of that name share, then without its middle: they differ at the end."""
+    """A long name without what runs of that name share, then cut so that they still differ."""
     if row.member:
-        name = f"  {name}"
-    elif row.run is not None and cell_len(name) > cells and name == row.name:
+        return "  " + clip_name(name, cells - 2, glyphs)
+    if row.run is not None and cell_len(name) > cells and name == row.name:
         short = sanitize(row.run.short or row.run.arguments)
         name = name if short in ("", name) else glyphs.clipped + short
-    return clip_middle(name, cells, glyphs)
+    return clip_name(name, cells, glyphs)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_middle, heading, pane_title, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_name, heading, pane_title, width_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 
@@ -44,7 +44,7 @@ def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs
 
 
 def _clipped_name(view: PaneHeading, width: int, glyphs: Glyphs) -> str:
-    return clip_middle(view.name, max(8, width // 4), glyphs)
+    return clip_name(view.name, max(8, width // 4), glyphs)
 
 
 def _tab_titles(view: PaneHeading, chosen: int, width: int, glyphs: Glyphs) -> tuple[int, list[str]]:

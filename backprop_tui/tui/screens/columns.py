@@ -95,6 +95,7 @@ class ChooseColumns(LeftByClick, ModalScreen[None]):
             box.border_subtitle = f" {keys} "
             yield LineWidget(glyphs=self._glyphs, id="question")
 
+    @on(events.Mount)  # before the first paint, which would be of another size
     @on(events.Resize)
     def _draw(self) -> None:
         size = self.app.size

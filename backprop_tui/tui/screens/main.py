@@ -311,7 +311,7 @@ class MainScreen(DialogsScreen):
         self.app.theme = _THEMES[(index + 1) % len(_THEMES)]
 
     def action_redraw(self) -> None:
-        self.refresh(repaint=True, layout=True)
+        self.app.app_resume_signal.publish(self.app)  # what the terminal shows is as unknown as after a suspension
 
     # Runs and the queue
 

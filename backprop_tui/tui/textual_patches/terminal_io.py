@@ -8,9 +8,6 @@ mode a second time, with two threads reading the keyboard, and can never be left
 
 Input: Textual turns an escape sequence that it does not know into key presses, letter by letter (since its pull request
 #570): a late answer to our question for the background color would press a dozen keys.
-
-Partial updates: Textual crops what it sends at the right end only (since its pull request #2318). A row whose last
-column changes each second would be sent as a whole each second.
 """
 
 from __future__ import annotations
@@ -22,10 +19,7 @@ import tty
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from rich.console import Console
-from rich.control import Control
-from textual._compositor import ChopsUpdate  # private to Textual, as are the parser and the patched methods
-from textual._xterm_parser import XTermParser
+from textual._xterm_parser import XTermParser  # private to Textual, as are the patched methods
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -107,23 +101,6 @@ class FilteredParser(XTermParser):
         return ""
 
 
-def render_segments(self: ChopsUpdate, console: Console) -> str:
-    """Returns the escape sequences of an update, each span cropped at both ends."""
-    sequences: list[str] = []
-    last_y = self.spans[-1][0]
-    for y, x1, x2 in self.spans:
-        for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-            if strip is None or x >= x2 or end <= x1:
-                continue
-            start, stop = max(x, x1), min(end, x2)
-            cropped = strip.crop(start - x, stop - x) if start > x or stop < end else strip
-            sequences.append(Control.move_to(start, y).segment.text)
-            sequences.append(cropped.render(console))
-        if y != last_y:
-            sequences.append("\n")
-    return "".join(sequences)
-
-
 PATCHES = (
     Patch(
         owner=LinuxDriver,
@@ -144,12 +121,5 @@ PATCHES = (
         name="XTermParser",
         replacement=FilteredParser,
         sha256="fc1e32fb7a4ae5a008629a8fc7b6b1cc4a4f98280156ad6b171d16027eecd926",
-    ),
-    Patch(
-        owner=ChopsUpdate,
-        name="render_segments",
-        replacement=render_segments,
-        builds_on=("__init__",),
-        sha256="5af7a09d19e8c3d3dcf8a865544b02e51b4f1da6d29c6ea7510e6298fb66c40a",
     ),
 )

@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.textual_patches.rendering import paint_key, render_chops
+from backprop_tui.tui.textual_patches.sent_rows import Changes
 from backprop_tui.tui.widgets.filter_input import FilterInput
 from tests.tui.screens.test_main import staged
 
@@ -61,7 +62,7 @@ async def test_a_screen_is_painted_once_when_it_opens(monkeypatch: pytest.Monkey
     painted: list[Screen[object]] = []
 
     def display(app: App[int], screen: Screen[object], update: object) -> None:
-        if isinstance(update, LayoutUpdate) and not app._batch_count:
+        if isinstance(update, Changes) and isinstance(update.update, LayoutUpdate) and not app._batch_count:
             painted.append(screen)
 
     async with staged() as stage:
