@@ -13,7 +13,7 @@ from textual import events, on, work
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hint
 from backprop_tui.tui.screens.draft import COMMAND, RESUME, Field
 from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
@@ -114,6 +114,11 @@ class Completion:
             return
         self._completions, self.chosen, self.typed = new, None, new.typed
 
+    def choose(self, index: int) -> str:
+        """Returns the word that a click replaces the typed one with."""
+        self.chosen = index
+        return self._completions.words[index]
+
     def next_word(self) -> str:
         """Returns the word that tab replaces the typed one with."""
         if self.chosen is None and self._completions.common != self.typed:
@@ -133,14 +138,16 @@ def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> Line
     for index in range(first, len(words)):
         stem = words[index].rstrip("/").rpartition("/")[0]
         name = words[index][len(stem) + 1 :] if stem else words[index]
+        click = f"screen.complete_with({index})"
         if builder.column + len(name) + 2 > room:
             if index == first:
-                builder.put(clip(name, room - builder.column - 2, glyphs))
+                builder.extend([Piece(clip(name, room - builder.column - 2, glyphs), click=click)])
             else:
                 builder.put(glyphs.clipped, Token.MUTED)
             break
-        builder.put(f" {name} ", Token.FG if index == chosen else Token.MUTED, chosen=index == chosen)
-    return builder.put(" tab", Token.ACCENT, bold=True).put(" completes", Token.MUTED).line()
+        is_chosen = index == chosen
+        builder.extend([Piece(f" {name} ", Token.FG if is_chosen else Token.MUTED, chosen=is_chosen, click=click)])
+    return builder.extend(hint("tab", "completes", before=" ")).line()
 
 
 class CompletingForm(Form):
@@ -215,8 +222,16 @@ class CompletingForm(Form):
         if not self._completion.candidates or not isinstance(entry, FieldInput | ArgumentTable):
             self.action_next_field()
             return
-        start = len(self._completion.typed)
-        word = self._completion.next_word()
+        self._put(entry, self._completion.typed, self._completion.next_word())
+
+    def action_complete_with(self, index: int) -> None:
+        """Complete the word under the cursor with the one that was clicked."""
+        entry = self.focused
+        if index < len(self._completion.candidates) and isinstance(entry, FieldInput | ArgumentTable):
+            self._put(entry, self._completion.typed, self._completion.choose(index))
+
+    def _put(self, entry: FieldInput | ArgumentTable, typed: str, word: str) -> None:
+        start = len(typed)
         if isinstance(entry, ArgumentTable):
             entry.complete(word, instead_of=start)
         else:
