@@ -53,6 +53,15 @@ def count_text(row: GroupSetting, described: Callable[[Standing, int], str] = in
     return " ".join([f"{counted}/{len(row.members)}", *(described(other, row.count(other)) for other in others)])
 
 
+def _running_text(row: GroupSetting) -> str:
+    """`2 running`: the runs in a provisional mean; `2 of 3 running, 1 stopped` if there are others."""
+    counted = 0 if row.spread is None else row.spread.count
+    running = row.count(Standing.RUNNING)
+    others = [standing for standing in Standing if standing is not Standing.RUNNING and row.count(standing)]
+    texts = [in_words(Standing.RUNNING, running), *(in_words(other, row.count(other)) for other in others)]
+    return ", ".join([texts[0] if counted == running else f"{counted} of {texts[0]}", *texts[1:]])
+
+
 def spread_title(table: GroupTable) -> str:
     return f"spread of {repetitions(table)}"
 
@@ -127,7 +136,7 @@ def row_sentence(table: GroupTable, row: GroupSetting) -> str:
         return f"{setting_text(table, row)}: no mean, {count_text(row)} at steps {step_text(row)}"
     text = f"{setting_text(table, row)}: {metric_title(table)} {mean_text(row)}"
     if row.provisional:
-        return f"{text} so far, of running runs: {count_text(row)}"
+        return f"{text} so far, of {_running_text(row)}"
     if row.is_baseline:
         return f"{text}, the baseline"
     if row.difference is None:

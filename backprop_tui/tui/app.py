@@ -258,7 +258,7 @@ class Dashboard(App[int]):
             await super().on_event(event)
 
     def _takes_keys(self) -> bool:
-        return self.screen.is_mounted and not getattr(self.screen, "is_closing", False)
+        return bool(self.screen_stack) and self.screen.is_mounted and not getattr(self.screen, "is_closing", False)
 
     async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen

@@ -166,12 +166,13 @@ class Token(StrEnum):
 
 
 class Piece(NamedTuple):
-    """Text of one color; `chosen` marks the chosen tab or row."""
+    """Text of one color; `chosen` marks the chosen tab or row. A click on it runs the action `click` of its widget."""
 
     text: str
     token: Token = Token.FG
     bold: bool = False
     chosen: bool = False
+    click: str = ""
 
 
 Line = tuple[Piece, ...]
@@ -202,6 +203,26 @@ _Cell = tuple[str, Token, bool, bool]
 _BLANK_CELL: _Cell = (" ", Token.FG, False, False)
 
 
+def hint(key: str, words: str, *, before: str = "") -> list[Piece]:
+    """A key and what it does, as in `esc back`; a click presses the key."""
+    click = pressing(key)
+    blanks = [Piece(before)] if before else []
+    return [*blanks, Piece(key, Token.ACCENT, bold=True, click=click), Piece(f" {words}", Token.MUTED, click=click)]
+
+
+def hints(text: str, between: str) -> list[Piece]:
+    """Faint keys with what they do, as in `enter queue · esc close`."""
+    parts = text.split(f" {between} ")
+    pieces = [Piece(part, Token.FAINT, click=pressing(part.partition(" ")[0])) for part in parts]
+    gap = Piece(f" {between} ", Token.FAINT)
+    return [piece for part in pieces for piece in (gap, part)][1:]
+
+
+def pressing(key: str) -> str:
+    """The action that presses a key as hints name it."""
+    return f"press({key!r})"
+
+
 def width_of(pieces: Iterable[Piece]) -> int:
     return sum(cell_len(piece.text) for piece in pieces)
 
@@ -212,6 +233,16 @@ def blank(width: int) -> Piece:
 
 def text_of(line: Line) -> str:
     return "".join(piece.text for piece in line)
+
+
+def piece_at(line: Line, column: int) -> Piece:
+    """The piece at a column; an empty one beside the line."""
+    end = 0
+    for piece in line:
+        end += cell_len(piece.text)
+        if column < end:
+            return piece
+    return Piece("")
 
 
 class LineBuilder:
@@ -229,7 +260,9 @@ class LineBuilder:
 
     def extend(self, pieces: Iterable[Piece]) -> LineBuilder:
         for piece in pieces:
-            self.put(piece.text, piece.token, bold=piece.bold, chosen=piece.chosen)
+            if piece.text:
+                self._pieces.append(piece)
+                self.column += cell_len(piece.text)
         return self
 
     def at(self, column: int) -> LineBuilder:

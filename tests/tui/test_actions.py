@@ -25,8 +25,8 @@ from backprop_tui.tui.actions import (
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.footer_actions import footer_actions, footer_now, log_footer
 from backprop_tui.tui.glyphs import _GLYPHS, UNICODE
-from backprop_tui.tui.lines import text_of
-from backprop_tui.tui.panes.footer import draw_footer, footer_texts, key_at
+from backprop_tui.tui.lines import piece_at, text_of
+from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.panes.waiting import _NAMES
 from backprop_tui.tui.screens.help import Help, draw_help
 from backprop_tui.tui.screens.main import MainScreen
@@ -84,8 +84,8 @@ def test_in_80_columns_the_footer_names_the_keys_that_filter_and_leave(status: S
     assert ("/ filter" in shown) == (("/", "filter") in keys)
     assert shown.endswith("? all keys ")
     assert "q leave" in shown
-    assert key_at(keys, shown.index("q leave"), 80) == "q"
-    assert key_at(keys, shown.index("q leave") - 1, 80) is None
+    assert piece_at(draw_footer(keys, 80), shown.index("q leave")).click == "press('q')"
+    assert not piece_at(draw_footer(keys, 80), shown.index("q leave") - 1).click
 
 
 def test_in_120_columns_the_footer_of_the_log_names_the_key_that_goes_to_a_line() -> None:

@@ -49,7 +49,9 @@ from backprop_tui.tui.lines import (
     clip,
     clip_middle,
     heading,
+    hint,
     left,
+    pressing,
     width_of,
     wrapped,
 )
@@ -319,14 +321,16 @@ def _heading(view: CompareView, grid: _Grid, glyphs: Glyphs) -> Line:
             letters = [letters[0], f"{view.columns[grid.shown[1]].letter}-{letters[1]}"]
         title += [
             Piece(f"  {' '.join(letters)}"),
-            Piece("  [ ]", Token.ACCENT, bold=True),
-            Piece(" more", Token.MUTED),
+            Piece("  "),
+            Piece("[", Token.ACCENT, bold=True, click=pressing("[")),
+            Piece(" "),
+            *hint("]", "more"),
         ]
     right = [Piece(view.best_text, Token.OK if view.best is not None else Token.WARN)]
-    right += [Piece("  esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
+    right += hint("esc", "back", before="  ")
     start = grid.width - width_of(right) - 2
     if start < width_of(title) + 6:
-        right, start = right[1:], grid.width - 12
+        right, start = right[2:], grid.width - 12
     return heading([(2, title), (start, right)], grid.width, glyphs, focused=True)
 
 
@@ -334,7 +338,7 @@ def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_optio
     title = "All options" if all_options else "Options that differ"
     hidden = f"{view.same} equal options hidden  " if view.same else ""
     action = "differing only" if all_options else "show all"
-    right = [Piece(hidden, Token.MUTED), Piece("a", Token.ACCENT, bold=True), Piece(f" {action}", Token.MUTED)]
+    right = [Piece(hidden, Token.MUTED), *hint("a", action)]
     return heading([(2, [Piece(title, bold=True)]), (width - width_of(right) - 3, right)], width, glyphs)
 
 
@@ -342,7 +346,7 @@ def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     left_part = [Piece(chart.title, bold=True), Piece(f" {chart.note}", Token.MUTED)]
     right: list[Piece] = []
     for key, text in (("m", "metric"), ("x", "axis"), ("i", "zoom"), ("L", "log")):
-        right += [Piece(f"{'  ' if right else ''}{key}", Token.ACCENT, bold=True), Piece(f" {text}", Token.MUTED)]
+        right += hint(key, text, before="  " if right else "")
     return heading([(2, left_part), (width - width_of(right) - 3, right)], width, glyphs)
 
 

@@ -21,7 +21,7 @@ from backprop_tui.tui.charts.overlay import (
     ramp_token,
 )
 from backprop_tui.tui.glyphs import Curves, Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, clip, width_of
+from backprop_tui.tui.lines import Line, Piece, Token, clip, hint, width_of
 
 _MAX_LEGEND_ROWS = 3
 
@@ -124,7 +124,7 @@ def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, note: str, keys: Ma
     rest = f"  +{left_out} more" if left_out else ""
     rows[-1].append(Piece(f"{rest}  {note}" if note else rest, Token.MUTED))
     for key, text in keys.items():
-        hint = [Piece(f"  {key}", Token.ACCENT, bold=True), Piece(f" {text}", Token.MUTED)]
-        if width_of([*rows[-1], *hint]) <= width:
-            rows[-1] += hint
+        pieces = hint(key, text, before="  ")
+        if width_of([*rows[-1], *pieces]) <= width:
+            rows[-1] += pieces
     return [tuple(row) for row in rows]

@@ -17,7 +17,7 @@ from backprop_tui.tui.charts.chart import Chart, ChartCurve, padded
 from backprop_tui.tui.charts.source import ChartData, ResourceSample
 from backprop_tui.tui.charts.tiles import draw_tiles, tiling
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, hint
 from backprop_tui.tui.snapshot import Snapshot
 
 _GAP_SECONDS = 45.0  # without a sample, after which the curve is interrupted
@@ -247,5 +247,5 @@ def _value_line(chart: Chart, width: int) -> Line:
 
 def _status_line(view: ResourcesView, width: int) -> Line:
     count = "1 process" if view.processes == 1 else f"{view.processes} processes"
-    builder = LineBuilder().put(f" {count}   last {view.range_text} (", Token.MUTED).put("x", Token.ACCENT, bold=True)
-    return padded(builder.put(" changes)", Token.MUTED).line(), width)
+    builder = LineBuilder().put(f" {count}   last {view.range_text} (", Token.MUTED).extend(hint("x", "changes)"))
+    return padded(builder.line(), width)

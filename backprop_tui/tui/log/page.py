@@ -14,7 +14,18 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_middle, text_of, width_of
+from backprop_tui.tui.lines import (
+    Line,
+    LineBuilder,
+    Piece,
+    Token,
+    clip,
+    clip_middle,
+    hint,
+    pressing,
+    text_of,
+    width_of,
+)
 from backprop_tui.tui.log.escapes import Span
 
 Spans = tuple[Span, ...]
@@ -247,9 +258,11 @@ def draw_prompt(prompt: str, expression: str, width: int, glyphs: Glyphs) -> Lin
     room = width - 4
     shown = expression if cell_len(expression) <= room else expression[-room:]
     verb = "search" if prompt == "/" else "show only these lines"
-    hint = f"  enter {verb}, esc cancel, smart case"
-    typed = (Piece(f" {prompt}", Token.ACCENT, bold=True), Piece(shown), Piece(" ", chosen=True))
-    return (*typed, Piece(clip(hint, width - 3 - cell_len(shown), glyphs), Token.MUTED))
+    line = LineBuilder().put(f" {prompt}", Token.ACCENT, bold=True).put(shown).put(" ", chosen=True)
+    for text, key in ((f"  enter {verb}", "enter"), (", esc cancel", "esc"), (", smart case", "")):
+        part = clip(text, width - line.column, glyphs)
+        line.extend([Piece(part, Token.MUTED, click=pressing(key) if key else "")])
+    return line.line()
 
 
 def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[Line]:
@@ -268,9 +281,9 @@ def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[Line]:
             yield from _search_parts("&", page.filter)
         if page.search is not None:
             yield from _search_parts("/", page.search)
-            yield (Piece("n", Token.ACCENT, bold=True), Piece(" next", Token.MUTED))
+            yield tuple(hint("n", "next"))
         if page.seeking:
-            yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED))
+            yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED, click=pressing("esc")))
         elif page.note:
             yield (Piece(page.note, Token.WARN),)
         yield from _activity_parts(page)
@@ -309,10 +322,9 @@ def _activity_parts(page: LogPage) -> Iterator[Line]:
     elif page.following and page.idle_seconds is not None:
         yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))}", Token.MUTED),)
     if page.jumped:
-        yield (Piece("!", Token.ACCENT, bold=True), Piece(" next error", Token.MUTED))
+        yield tuple(hint("!", "next error"))
     if not page.following:
-        word = " follow" if page.live else " to the end"
-        yield (Piece("f", Token.ACCENT, bold=True), Piece(word, Token.MUTED))
+        yield tuple(hint("f", "follow" if page.live else "to the end"))
 
 
 def _line_number(number: int | None, page: LogPage) -> str:

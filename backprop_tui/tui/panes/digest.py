@@ -28,7 +28,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
 from backprop_tui.tui.actions import DIGEST_ACTIONS, bindings
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, left, wrapped
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, hint, left, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget, Page
@@ -337,7 +337,7 @@ def draw_digest_keys(view: DigestView, width: int, *, scrolls: bool) -> Line:
     builder = LineBuilder().put(" ")
     for key, text in [*keys, ("esc", "close")]:
         fits = builder.column == 1 or builder.column + len(key) + len(text) + 2 <= width
-        builder.put(key, Token.ACCENT, bold=True).put(f" {text if fits else text.split(' ')[0]}", Token.MUTED)
+        builder.extend(hint(key, text if fits else text.split(" ")[0]))
         builder.put("    " if width >= 80 else "  ")
     return builder.line()
 

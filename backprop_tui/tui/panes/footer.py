@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.cells import cell_len
-from textual import events, on
 from textual.message import Message
 
 from backprop_tui.tui.action import Action
 from backprop_tui.tui.actions import BY_ID
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, ends, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Token, ends, hint, width_of
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
-_ALL_KEYS = (Piece("?", Token.ACCENT, bold=True), Piece(" all keys ", Token.MUTED))
+_ALL_KEYS = hint("?", "all keys ")
 KEYS_BESIDE = 22  # cells that no message covers: `q leave   ? all keys`; as in the style sheet
 
 
@@ -30,7 +29,7 @@ def draw_footer(
         builder.put(note, Token.WARN).put("   ")
     for index, (key, word) in enumerate(_fitting(keys, width - builder.column)):
         gap = "   " if index else ""
-        builder.put(gap).put(key, Token.ACCENT, bold=True).put(f" {word}", Token.MUTED)
+        builder.put(gap).extend(hint(key, word))
     if width < 24 or not all_keys:
         return builder.line()
     return ends(builder.line(), _ALL_KEYS, width)
@@ -44,26 +43,6 @@ def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str,
         if sum(len(key) + len(word) + 4 for key, word in fitting) - 3 <= room:
             return fitting
     return ()
-
-
-def key_at(
-    keys: Sequence[tuple[str, str]],
-    column: int,
-    width: int,
-    *,
-    note: str = "",
-    all_keys: bool = True,
-    covered: int = 0,
-) -> str | None:
-    if all_keys and column >= width - width_of(_ALL_KEYS):
-        return "?"
-    at = 1 + covered + (len(note) + 3 if note else 0)
-    for key, word in _fitting(keys, width - at):
-        size = len(key) + len(word) + 1
-        if at <= column < at + size:
-            return key
-        at += size + 3
-    return None
 
 
 class FooterBar(LineWidget):
@@ -97,10 +76,8 @@ class FooterBar(LineWidget):
         line = draw_footer(keys, self._width, note=self._note, all_keys=self._all_keys, covered=self._covered)
         self.show([line])
 
-    @on(events.Click)
-    def _clicked(self, event: events.Click) -> None:
-        keys, width, covered = footer_texts(self._actions), self.size.width, self._covered
-        key = key_at(keys, event.x, width, note=self._note, all_keys=self._all_keys, covered=covered)
+    def action_press(self, key: str) -> None:
+        """The actions of a pane apply although it may not have the focus."""
         actions = {action.keys_in_footer: action for action in (BY_ID["help"], *self._actions)}
         if key in actions:
             self.post_message(self.Clicked(actions[key]))

@@ -26,7 +26,7 @@ from backprop_tui.presentation.group_words import (
 )
 from backprop_tui.store.option_table import arguments_of
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, text_of, width_of
+from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, hint, text_of, width_of
 
 HEADING_ROWS = 2  # above the rows of the table
 _GAP = 2
@@ -89,7 +89,7 @@ def draw_group_table(
     titles = [(Piece(column.title, Token.MUTED),) for column in columns]
     lines = [[column.cells[index] for column in columns] for index in range(len(rows))]
     about = Piece(f" {heading_text(table)}", Token.WARN if table.problem else Token.MUTED)
-    keys = [Piece("m", Token.ACCENT, bold=True), Piece(" metric ", Token.MUTED)]
+    keys = hint("m", "metric ")
     fits = len(about.text) + width_of(keys) + 2 <= width
     heading = ends([about], keys, width) if fits else (Piece(clip(about.text, width, glyphs), about.token),)
     return [heading, _laid_out(titles, columns, glyphs)], [_laid_out(cells, columns, glyphs) for cells in lines]

@@ -17,7 +17,7 @@ from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.run_fields import FIXED, field_of
 from backprop_tui.presentation.run_line import BEST
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, heading, joined_clauses, wrapped
+from backprop_tui.tui.lines import Line, Piece, Token, heading, hint, joined_clauses, pressing, wrapped
 from backprop_tui.tui.panes.history_table import (
     draw_history_row,
     history_columns,
@@ -84,9 +84,8 @@ def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line
     lines: list[Line] = [(), (Piece(f"{indent}{title}", bold=True),), ()]
     for key, text in view.ways:
         for index, row in enumerate(wrapped(text, room - _KEY)):
-            lines.append(
-                (Piece(indent + f"{'' if index else key:<{_KEY}}", Token.ACCENT, bold=True), Piece(row.strip()))
-            )
+            shown, click = f"{'' if index else key:<{_KEY}}", pressing(key)
+            lines.append((Piece(indent + shown, Token.ACCENT, bold=True, click=click), Piece(row.strip(), click=click)))
     lines.append(())
     if room < len(_SHELL) + 14:
         lines += [(Piece(f"{indent}From a shell:", Token.MUTED),), (Piece(f"{indent}{_SHELL}"),)]
@@ -102,7 +101,7 @@ def draw_beginning(view: BeginningView, width: int, glyphs: Glyphs) -> list[Line
 def draw_no_match(expression: str, width: int) -> list[Line]:
     indent = " " * max(1, min(18, width // 16))
     message = Piece(f"{indent}No matching runs for /{expression}. ", Token.MUTED)
-    return [(), (message, Piece("esc", Token.ACCENT, bold=True), Piece(" clears the filter.", Token.MUTED))]
+    return [(), (message, *hint("esc", "clears the filter."))]
 
 
 class RunsTable(LineWidget, can_focus=True):

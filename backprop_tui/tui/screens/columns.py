@@ -22,7 +22,7 @@ from backprop_tui.tui.panes.run_list import RunListOptions
 from backprop_tui.tui.panes.run_table import HIDEABLE, sort_mark
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
-from backprop_tui.tui.widgets.line_widget import LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget, border_hints
 
 DEFAULT_ORDER = ""
 _WIDTH = 46
@@ -92,7 +92,7 @@ class ChooseColumns(LeftByClick, ModalScreen[None]):
             keys = f" {self._glyphs.between} ".join(
                 f"{action.shown} {action.short}" for action in COLUMN_ACTIONS if action.help
             )
-            box.border_subtitle = f" {keys} "
+            box.border_subtitle = border_hints(keys, self._glyphs.between)
             yield LineWidget(glyphs=self._glyphs, id="question")
 
     @on(events.Mount)  # before the first paint, which would be of another size

@@ -13,7 +13,7 @@ from textual import events, on, work
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hint
 from backprop_tui.tui.screens.draft import COMMAND, RESUME, Field
 from backprop_tui.tui.screens.form import INDENT, FieldInput, Form
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
@@ -22,7 +22,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 _MAX_ENTRIES_SCANNED = 2000
 _MAX_PATHS = 12
 _SCRIPT_ENDINGS = (".py", ".sh")
-_TABS = {False: " completes", True: " lists all"}
+_TABS = {False: "completes", True: "lists all"}
 _MAX_LISTED_ROWS = 6
 
 
@@ -125,6 +125,11 @@ class Completion:
         is_bare = self._completions.common == self.typed and not self.typed.strip("-")
         return is_bare and self.chosen is None and not self.is_listed
 
+    def choose(self, index: int) -> str:
+        """Returns the word that a click replaces the typed one with."""
+        self.chosen = index
+        return self._completions.words[index]
+
     def next_word(self) -> str:
         """Returns the word that tab replaces the typed one with."""
         if self.chosen is None and self._completions.common != self.typed:
@@ -142,11 +147,11 @@ def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> list
     if not words:
         return []
     what = _TABS[completion.lists_next]
-    room, rows = width - len(f" tab{what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
+    room, rows = width - len(f" tab {what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
     lines, end = _rows(completion, 0, room, rows, glyphs)
     while chosen >= end:
         lines, end = _rows(completion, end, room, rows, glyphs)
-    lines[-1].put(" tab", Token.ACCENT, bold=True).put(what, Token.MUTED)
+    lines[-1].extend(hint("tab", what, before=" "))
     return [line.line() for line in lines]
 
 
@@ -162,7 +167,8 @@ def _rows(completion: Completion, first: int, room: int, count: int, glyphs: Gly
                 return lines, index
             lines.append(LineBuilder().put(INDENT))
         is_chosen = index == completion.chosen
-        lines[-1].put(f" {name} ", Token.FG if is_chosen else Token.MUTED, chosen=is_chosen)
+        click, token = f"screen.complete_with({index})", Token.FG if is_chosen else Token.MUTED
+        lines[-1].extend([Piece(f" {name} ", token, chosen=is_chosen, click=click)])
     return lines, len(words)
 
 
@@ -243,8 +249,16 @@ class CompletingForm(Form):
         if not self._completion.candidates or not isinstance(entry, FieldInput | ArgumentTable):
             self.action_next_field()
             return
-        start = len(self._completion.typed)
-        word = self._completion.next_word()
+        self._put(entry, self._completion.typed, self._completion.next_word())
+
+    def action_complete_with(self, index: int) -> None:
+        """Complete the word under the cursor with the one that was clicked."""
+        entry = self.focused
+        if index < len(self._completion.candidates) and isinstance(entry, FieldInput | ArgumentTable):
+            self._put(entry, self._completion.typed, self._completion.choose(index))
+
+    def _put(self, entry: FieldInput | ArgumentTable, typed: str, word: str) -> None:
+        start = len(typed)
         if isinstance(entry, ArgumentTable):
             entry.complete(word, instead_of=start)
         else:

@@ -29,7 +29,7 @@ from backprop_tui.tui.screens.draft import Field
 from backprop_tui.tui.screens.shell_line import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import LineWidget
+from backprop_tui.tui.widgets.line_widget import LineWidget, border_hints
 
 _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
 INDENT = " " * (_LABEL_WIDTH + 1)  # before the text of a field
@@ -142,7 +142,7 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
         box = self.query_one("#form")
         box.styles.width = width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)
         keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 4, self.glyphs)
-        box.border_subtitle = f" {keys} "
+        box.border_subtitle = border_hints(keys, self.glyphs.between)
         rows = max(1, len(self.status()))
         box.styles.height = min(self.count_rows() + rows + _FRAME_ROWS, height)
         self.query_one("#status").styles.height = max(1, min(rows, height - _FRAME_ROWS - 3))

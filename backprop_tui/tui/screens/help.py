@@ -27,7 +27,7 @@ from backprop_tui.tui.actions import (
 )
 from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, wrapped
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, hint, wrapped
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
@@ -141,10 +141,10 @@ def draw_help(
         commands: Commands of the user; those with a key have a section of their own.
         actions: The others that are listed.
     """
-    leaves = " all keys" if search else " back"
+    leaves = "all keys" if search else "back"
     top = [
         (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
-        (max(8, width - 6 - len(leaves)), [Piece("esc", Token.ACCENT, bold=True), Piece(leaves, Token.MUTED)]),
+        (max(8, width - 7 - len(leaves)), hint("esc", leaves)),
     ]
     if width < 70:
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])

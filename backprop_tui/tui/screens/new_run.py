@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -23,7 +23,7 @@ from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, wrapped
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hints, wrapped
 from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
@@ -197,9 +197,10 @@ class NewRun(CompletingForm):
         folded = ((field.label, self._state.fields[field.name].strip()) for row in FOLDED_FIELDS for field in row)
         given = [f"{label.strip().lower()} {value}" for label, value in folded if value]
         text = ", ".join(given) or "name, group, tags, after, retries, sweep …"
-        line = LineBuilder().put(f"{arrow} more", Token.ACCENT).put("  ")
+        line = LineBuilder().extend([Piece(f"{arrow} more", Token.ACCENT, click="screen.more")]).put("  ")
         if not self._is_open:
-            line.put(clip(text, self.text_width - line.column, self.glyphs), Token.FG if given else Token.FAINT)
+            shown = clip(text, self.text_width - line.column, self.glyphs)
+            line.extend([Piece(shown, Token.FG if given else Token.FAINT, click="screen.more")])
         self.query_one("#more", LineWidget).show([line.line()])
 
     def status(self) -> Sequence[Line]:
@@ -223,7 +224,7 @@ class NewRun(CompletingForm):
             lines += self._wrapped("queuing" if self._busy else self._queued, Token.OK)
         keys = _TABLE_KEYS if self.is_mounted and self._table.has_focus else _KEYS
         shown = clip(keys.replace("·", self.glyphs.between), self.text_width, self.glyphs)
-        return [*lines, (Piece(shown, Token.FAINT),)]
+        return [*lines, tuple(hints(shown, self.glyphs.between))]
 
     def _left_out(self) -> str:
         with suppress(ValueError):  # the dry run says why
@@ -300,10 +301,6 @@ class NewRun(CompletingForm):
             self._state = _State(command, values)
             self.refresh_state()
         self.find_completions()
-
-    def on_click(self, event: events.Click) -> None:
-        if event.widget is not None and event.widget.id == "more":
-            self.action_more()
 
     @on(ArgumentTable.Changed)
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:

@@ -30,7 +30,7 @@ from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, clip, heading
+from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, hint
 from backprop_tui.tui.textual_patches.command_palette import WIDTH, Palette, ReadyProvider
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.widgets.line_widget import Page
@@ -223,8 +223,8 @@ class TextScreen(DismissOnce, Screen[None]):
     @on(events.Resize)
     def _draw(self) -> None:
         width = self.app.size.width
-        back = [Piece("esc", Token.ACCENT, bold=True), Piece(" back", Token.MUTED)]
-        top = heading([(2, [self._title]), (max(8, width - 11), back)], width, self._glyphs, focused=True)
+        parts = [(2, [self._title]), (max(8, width - 11), hint("esc", "back"))]
+        top = heading(parts, width, self._glyphs, focused=True)
         self.query_one(Page).show_content([top, *self._lines])
 
     def action_scroll(self, rows: int) -> None:

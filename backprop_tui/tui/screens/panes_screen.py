@@ -116,7 +116,7 @@ class PanesScreen(FilteredScreen):
         batch = ExitStack()  # Textual lays the screen out four times before the first paint; it is painted once
         batch.enter_context(self.app.batch_update())
         self.call_later(batch.close)
-        self.runs_table.focus()
+        self.set_focus(self.runs_table)  # at once: a key that is typed before the first paint may move it
         self.paint()  # selects a run at once, so that its log is there with the first paint or right after it
         self.call_after_refresh(self._mount_hidden)
 

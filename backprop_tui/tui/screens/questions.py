@@ -34,7 +34,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, clip_with_path, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
-from backprop_tui.tui.widgets.line_widget import LineWidget, edited
+from backprop_tui.tui.widgets.line_widget import LineWidget, border_hints, edited
 
 CANCEL = "cancel"
 _MENU_KEYS = frozenset(key for action in MENU_ACTIONS for key in action.keys)
@@ -128,8 +128,9 @@ class Ask(LeftByClick, ModalScreen[str]):
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as box:
             box.border_title = f" {self._question.title} "
-            keys = " · ".join(f"{action.shown} {action.short}" for action in MENU_ACTIONS if action.help)
-            box.border_subtitle = f" {keys.replace('·', self._glyphs.between)} "
+            between = self._glyphs.between
+            keys = f" {between} ".join(f"{action.shown} {action.short}" for action in MENU_ACTIONS if action.help)
+            box.border_subtitle = border_hints(keys, between)
             yield QuestionText(glyphs=self._glyphs, id="question")
 
     def on_mount(self) -> None:

@@ -94,6 +94,7 @@ class FilteredScreen(RuledScreen):
     def action_filter(self) -> None:
         self.filter_input.add_class("-open")
         self._filter_hint.add_class("-open")
+        self.filter_input.action_select_all()
         self.filter_input.focus()
         self._ask_for_history()
         self._paint_hint()

@@ -16,6 +16,8 @@ from textual.await_complete import AwaitComplete
 from textual.geometry import Region
 from textual.screen import Screen
 
+from backprop_tui.tui.widgets.line_widget import press_key
+
 
 class DismissOnce:
     """Mixin for screens; the first base, and no screen itself, because Textual styles the first base that is one."""
@@ -69,9 +71,12 @@ class DismissOnce:
 
 
 class LeftByClick(DismissOnce):
-    """Mixin for dialogs: a click beside the dialog does what esc does."""
+    """Mixin for dialogs: a click beside the dialog does what esc does, one on a key in its border presses the key."""
+
+    def action_press(self, key: str) -> None:
+        press_key(cast("Screen[Any]", self).app, key)
 
     async def _on_click(self, event: events.Click) -> None:
         screen = cast("Screen[Any]", self)
         if screen.get_widget_at(*event.screen_offset)[0] is screen:
-            screen.app.call_later(screen.app.simulate_key, "escape")  # a key that a screen sends does not bubble to it
+            press_key(screen.app, "esc")

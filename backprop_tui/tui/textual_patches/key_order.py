@@ -57,7 +57,8 @@ class KeyQueue:
     async def put(self, event: KeyOrPaste) -> None:
         self._waiting.append(event)
         if not self._is_busy:
-            await self._dispatch_next()
+            self._is_busy, self._began = True, asyncio.get_running_loop().time()
+            await self._dispatch_when_ready()
 
     async def handled(self, sequence: int) -> None:
         """Continues after this key; ignored when it was given up before."""
@@ -67,11 +68,15 @@ class KeyQueue:
         if target is not None and target.post_message(KeyHandled(sequence)):
             return  # once more, behind the messages that the widget posted while it handled the key
         await asyncio.sleep(0)  # lets a background task open its dialog
+        await self._dispatch_when_ready()
+
+    async def _dispatch_when_ready(self) -> None:
+        """Waits for a screen that is not mounted yet: the first one, or a dialog."""
         loop = asyncio.get_running_loop()
         if self._is_ready() or loop.time() >= self._began + READY_SECONDS:
             await self._dispatch_next()
         else:
-            loop.call_later(POLL_SECONDS, self._post, KeyHandled(sequence))
+            loop.call_later(POLL_SECONDS, self._post, KeyHandled(self._sequence))
 
     async def _dispatch_next(self) -> None:
         if not self._waiting:

@@ -39,7 +39,7 @@ def apply(typed: bytes, note_answer: Callable[[], None] | None = None) -> None:
 
     `note_answer` is called when the device attributes, the last answer to our question, arrive.
     """
-    FilteredParser.typed = typed.decode(errors="ignore")
+    FilteredParser.typed = typed.decode(errors="ignore").replace("\n", "\r")  # as a terminal in line mode changed enter
     FilteredParser.note_answer = note_answer
     apply_patches((*PATCHES, *rendering.PATCHES))
 

@@ -19,6 +19,7 @@ class FilterInput(LineInput):
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(placeholder="words, all of which have to match", id=id, compact=True)
+        self.select_on_focus = False  # letters may arrive before the focus; the next one would replace them
         self._count = -1
         self._names = Names()
 

@@ -10,18 +10,34 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
+from textual.app import App
 from textual.color import Color
 from textual.geometry import Region
+from textual.keys import _character_to_key
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui.glyphs import UNICODE, Glyphs
-from backprop_tui.tui.lines import Line, Piece, Token, changed_spans
+from backprop_tui.tui.lines import Line, Piece, Token, changed_spans, hints, piece_at
 
 _ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": "", "→": ">"})
+_KEY_NAMES = {"esc": "escape", "del": "delete"}
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
+
+
+def press_key(app: App[object], shown: str) -> None:
+    """Presses a key that a hint names; of several the first."""
+    name = shown.partition(" ")[0]
+    key = _KEY_NAMES.get(name) or (_character_to_key(name) if len(name) == 1 else name)
+    app.call_later(app.simulate_key, key)  # a key that a screen sends does not bubble to it
+
+
+def border_hints(text: str, between: str) -> str:
+    """`enter queue · esc close` as markup for the border of a dialog; a click on a part presses its key."""
+    parts = ((piece.text.replace("[", r"\["), piece.click) for piece in hints(text, between))
+    return f" {''.join(f'[@click=screen.{click}]{part}[/]' if click else part for part, click in parts)} "
 
 
 def edited(text: str, event: events.Key) -> str:
@@ -68,6 +84,19 @@ class LineWidget(Widget):
     @property
     def shown_text(self) -> str:
         return "\n".join(self.line_text(row).rstrip() for row in range(len(self._lines)))
+
+    @on(events.Click)
+    async def _piece_clicked(self, event: events.Click) -> None:
+        action = self.piece_at(event).click
+        if action:
+            event.stop()
+            await self.run_action(action)
+
+    def piece_at(self, event: events.Click) -> Piece:
+        return piece_at(self._lines[event.y] if event.y < len(self._lines) else (), event.x)
+
+    def action_press(self, key: str) -> None:
+        press_key(self.app, key)
 
     def turn_wheel(self, rows: int) -> None:
         """Scrolls by rows, down if positive."""

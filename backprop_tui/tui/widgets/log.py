@@ -360,5 +360,5 @@ class LogView(ScrollView):
 
     @on(events.Click)
     def _clicked(self, event: events.Click) -> None:
-        if event.y == self.size.height - 1:
+        if event.y == self.size.height - 1 and not self.piece_at(event).click:
             self.action_follow()

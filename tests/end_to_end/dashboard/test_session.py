@@ -38,10 +38,14 @@ def test_a_run_is_queued_watched_and_stopped_and_the_terminal_is_restored(
     sandbox.wait_until_all_is_indexed()
 
 
-def test_leaving_with_running_runs_says_so_and_they_continue(sandbox: Sandbox, open_dashboard: Open) -> None:
+def test_keys_typed_before_the_first_paint_are_kept_and_running_runs_continue_after_leaving(
+    sandbox: Sandbox, open_dashboard: Open
+) -> None:
     run = training(sandbox)
     screen = open_dashboard()
-    screen.wait_for("running")
+    screen.type("/since:7d train\r")
+    screen.wait_for("q leave")  # the filter is closed
+    screen.wait_for("/since:7d train")
     screen.type("q")
     screen.wait_for("1 running. It continues when this window closes.")
     screen.type("\r")

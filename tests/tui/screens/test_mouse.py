@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from textual import events
@@ -17,6 +18,7 @@ from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.questions import Ask, QuestionText
+from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.scene import scene
 from tests.tui.screens.test_main import RUNS, Stage, staged
 from tests.tui.screens.test_new_run import until
@@ -226,3 +228,64 @@ async def test_a_drag_over_several_rows_selects_their_visible_text() -> None:
         await pilot.pause()
         rows = [stage.runs.line_text(2).rstrip(), stage.runs.line_text(3)[:12].rstrip()]
         assert stage.main.get_selected_text() == "\n".join(rows)
+
+
+HINT = re.compile(r"(?<![\w(])(esc|enter|tab|del|space|ctrl\+\w) (?=[\w$])")
+KEY_NAMES = {"esc": "escape", "del": "delete"}
+SCREENS = (
+    *("question_mark", "question_mark slash", "comma", "comma enter", "comma slash", "n", "N", "e", "s", "v", "D"),
+    *("tab", "tab slash", "slash", "slash x x x enter", "space j space c"),
+)
+
+
+def hints(stage: Stage) -> list[tuple[int, int, str]]:
+    """Where the screen shows a key with what it does, as in `esc back`."""
+    rows = [strip.text for strip in stage.pilot.app.screen._compositor.render_strips()]
+    return [(match.start(), y, match[1]) for y, row in enumerate(rows) for match in HINT.finditer(row)]
+
+
+async def test_a_click_on_a_hint_presses_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with staged(size=(80, 24)) as stage:
+        pressed: list[str] = []
+        monkeypatch.setattr(stage.pilot.app, "simulate_key", pressed.append)
+        monkeypatch.setattr(FooterBar, "action_press", lambda _, key: pressed.append(str(KEY_NAMES.get(key, key))))
+        for keys in SCREENS:
+            await stage.pilot.press(*keys.split())
+            await stage.pilot.pause()
+            for number in range(len(hints(stage))):
+                x, y, key = hints(stage)[number]  # a verdict may have moved them
+                await stage.pilot.click(offset=(x, y))
+                await stage.pilot.pause()
+                assert pressed == [KEY_NAMES.get(key, key)], (keys, x, y, key)
+                pressed.clear()
+            await stage.pilot.press("escape", "escape", "escape")
+            assert stage.pilot.app.screen is stage.main
+
+
+async def click_on(stage: Stage, text: str) -> None:
+    rows = [strip.text for strip in stage.pilot.app.screen._compositor.render_strips()]
+    [(x, y)] = [(row.index(text), y) for y, row in enumerate(rows) if text in row][-1:]
+    await stage.pilot.click(offset=(x, y))
+    await stage.pilot.pause()
+
+
+async def test_help_and_settings_can_be_left_with_the_mouse() -> None:
+    async with staged() as stage:
+        for key in ("question_mark", "comma"):
+            await stage.pilot.press(key)
+            await until(stage, lambda: stage.pilot.app.screen is not stage.main)
+            await click_on(stage, "esc back")
+            await until(stage, lambda: stage.pilot.app.screen is stage.main)
+
+
+async def test_a_run_can_be_queued_with_the_mouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gen.py").touch()
+    (tmp_path / "other.py").touch()
+    monkeypatch.chdir(tmp_path)
+    async with staged() as stage:
+        await stage.pilot.press("n")
+        await until(stage, lambda: "gen.py" in str(stage.pilot.app.screen.query_one("#hint", LineWidget).shown_text))
+        await click_on(stage, "gen.py")
+        await click_on(stage, "enter queue")
+        await until(stage, lambda: any(call[0] == "run" for call in stage.commands.calls))
+        assert stage.commands.calls[-1][-1] == "gen.py"

@@ -7,6 +7,8 @@ import asyncio
 from textual import events
 from textual.command import CommandList
 from textual.keys import key_to_character
+from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 
 from backprop_tui.tui.screens.edit_run import EditRun
@@ -14,6 +16,7 @@ from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.textual_patches.command_palette import Palette
+from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyQueue
 from tests.tui.screens.test_main import staged
 
 
@@ -50,6 +53,41 @@ async def test_keys_behind_one_that_opens_a_dialog_go_to_the_dialog() -> None:
         screen = stage.pilot.app.screen
         assert isinstance(screen, NewRun)
         assert screen.draft["command"] == "a.py"
+
+
+async def test_a_letter_that_reaches_the_filter_before_its_focus_is_kept() -> None:
+    async with staged() as stage:
+        for key, character in (("slash", "/"), ("s", "s")):
+            stage.runs.post_message(events.Key(key, character))
+        await stage.pilot.pause()
+        await stage.pilot.press(*"ince", "enter")
+        assert stage.main.filter_input.value == "since"
+        await stage.pilot.press("slash", *"vit")  # a filter that is there already is replaced
+        assert stage.main.filter_input.value == "vit"
+
+
+async def test_keys_wait_for_the_first_screen() -> None:
+    events_: list[str] = []
+    is_ready = False
+    posted: list[Message] = []
+
+    async def dispatch(event: events.Key | events.Paste) -> MessagePump:
+        assert isinstance(event, events.Key)
+        events_.append(event.key)
+        return MessagePump()
+
+    queue = KeyQueue(dispatch, lambda: is_ready, posted.append)
+    for key in ("slash", "s", "i"):
+        await queue.put(events.Key(key, None))
+    assert events_ == []
+    is_ready = True
+    while len(events_) < 3:
+        await asyncio.sleep(0.01)
+        for message in posted.copy():
+            posted.remove(message)
+            assert isinstance(message, KeyHandled)
+            await queue.handled(message.sequence)
+    assert events_ == ["slash", "s", "i"]
 
 
 async def test_a_slow_key_delays_the_others_only_for_a_while() -> None:
