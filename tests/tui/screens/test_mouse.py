@@ -248,7 +248,11 @@ async def test_a_click_on_a_hint_presses_its_key(monkeypatch: pytest.MonkeyPatch
     async with staged(size=(80, 24)) as stage:
         pressed: list[str] = []
         monkeypatch.setattr(stage.pilot.app, "simulate_key", pressed.append)
-        monkeypatch.setattr(FooterBar, "action_press", lambda _, key: pressed.append(KEY_NAMES.get(key, key)))
+
+        def press(_: FooterBar, key: str) -> None:
+            pressed.append(KEY_NAMES.get(key, key))
+
+        monkeypatch.setattr(FooterBar, "action_press", press)
         for keys in SCREENS:
             await stage.pilot.press(*keys.split())
             await stage.pilot.pause()
