@@ -67,7 +67,7 @@ class RunField:
 
 def field_of(key: str) -> RunField | None:
     """The column of a key; None for a key of another version."""
-    return FIXED.get(key) or _made(key)
+    return SORTABLE.get(key) or _made(key)
 
 
 def qualified(field: RunField, shared: Collection[str]) -> RunField:
@@ -249,8 +249,6 @@ _FIXED = (
         cells=4,
         value=lambda run: min((float(gpu["index"]) for gpu in run.record.get("gpus") or ()), default=None),
     ),
-    _number("priority", lambda run, _: run.record["priority"], largest_first=True),
-    _number("status", lambda run, _: list(Status).index(run.status)),
     _text("tags", _tags, cells=12),
     _text("group", lambda run: sanitize(str(run.record.get("group") or "")), cells=12),
     _text("id", lambda run: run.id, cells=8),
@@ -265,6 +263,11 @@ _FIXED = (
     ),
 )
 FIXED: dict[str, RunField] = {field.key: field for field in _FIXED}
+_COMMANDS_ONLY = (  # the dashboard's own order has them already
+    _number("priority", lambda run, _: run.record["priority"], largest_first=True),
+    _number("status", lambda run, _: list(Status).index(run.status)),
+)
+SORTABLE: dict[str, RunField] = FIXED | {field.key: field for field in _COMMANDS_ONLY}
 LISTED = (
     "step",
     "took",

@@ -13,7 +13,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_fields import ARGUMENT, FIXED, Value, field_of
+from backprop_tui.presentation.run_fields import ARGUMENT, SORTABLE, Value, field_of
 from backprop_tui.presentation.run_filter import Names, plain_name
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.store.fields import JsonObject
@@ -54,7 +54,7 @@ def column_named(word: str, names: Names) -> str | None:
     kind, parenthesis, metric = word.removesuffix(")").partition("(")
     if parenthesis:
         return f"{kind}:{metric}" if f"{kind}:" in (BEST, LAST) and metric in names.metrics else None
-    if word in FIXED:
+    if word in SORTABLE:
         return word
     argument = next((name for name in names.arguments if plain_name(name) == plain_name(word)), None)
     if argument is not None:

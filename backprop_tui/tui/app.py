@@ -295,7 +295,7 @@ class Dashboard(App[int]):
         is_modifier = key.endswith(_MODIFIERS)
         if not priority and not is_modifier and self.screen is self.main and not isinstance(self.focused, Input):
             where = " here" if any(key in action.keys for action in ACTIONS) else ""
-            self.main.tell(f"{format_key(key)}: no such key{where} · ? all keys", kind=KeyNotice)
+            self.main.tell(f"{format_key(key)}: no such key{where}", kind=KeyNotice)
         return False
 
     def _note_activity(self) -> None:

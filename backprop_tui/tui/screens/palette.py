@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _MAX_RUNS = 200
 _VALUE = 20  # cells of the value of a setting
 _MARGINS = 6  # cells of a row that are not text, with the scrollbar
+_EXPLAINS, _WITHIN = 0.5, 0.3  # the scores of an explanation, and of letters within a word (`oom` in `zoom`)
+_IN_OUR_WORDS = {"job": "run", "jobs": "run", "experiment": "run", "colour": "color", "colours": "color"}
 _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
 
 
@@ -63,16 +65,17 @@ class PaletteEntry:
 
     def score(self, search: str) -> float:
         """Returns how well a search matches, from 0 (not at all) to 1."""
-        return self._match(search) * (0.4 if self.last else 1.0)
+        return self._match(search) * (_EXPLAINS if self.last else 1.0)
 
     def _match(self, search: str) -> float:
         """Every word must be in the title or in the keywords; the start of a title's word is worth most."""
-        words, title, keywords = search.lower().split(), self.title.lower(), self.keywords.lower()
+        words = [_IN_OUR_WORDS.get(word, word) for word in search.lower().split()]
+        title, keywords = self.title.lower(), self.keywords.lower()
         if all(_begins_word(word, title) for word in words):
             return 1.0
         if all(_begins_word(word, f"{title} {keywords}") for word in words):
             return 0.8
-        return 0.5 if all(word in f"{title} {keywords}" for word in words) else 0.0
+        return _WITHIN if all(word in f"{title} {keywords}" for word in words) else 0.0
 
     def drawn(self, width: int, glyphs: Glyphs) -> Text:
         room = max(1, width - cell_len(self.key) - 1)

@@ -313,6 +313,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def action_back(self) -> None:
         """Closes an input, shows all settings again, or closes the screen."""
         if self._is_open("settings-value"):
+            self._message = _NOTHING
             self._close("settings-value")
         elif self._is_open("find") or self._input("find").value:
             self._input("find").value = ""

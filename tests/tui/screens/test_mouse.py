@@ -233,7 +233,7 @@ async def test_a_drag_over_several_rows_selects_their_visible_text() -> None:
 HINT = re.compile(r"(?<![\w(])(esc|enter|tab|del|space|ctrl\+\w) (?=[\w$])")
 KEY_NAMES = {"esc": "escape", "del": "delete"}
 SCREENS = (
-    *("question_mark", "question_mark slash", "comma", "comma enter", "comma slash", "n", "N", "e", "s", "v", "D"),
+    *("question_mark", "question_mark slash", "comma", "comma enter", "comma slash", "n", "e", "s", "v", "D"),
     *("tab", "tab slash", "slash", "slash x x x enter", "space j space c"),
 )
 
@@ -248,12 +248,15 @@ async def test_a_click_on_a_hint_presses_its_key(monkeypatch: pytest.MonkeyPatch
     async with staged(size=(80, 24)) as stage:
         pressed: list[str] = []
         monkeypatch.setattr(stage.pilot.app, "simulate_key", pressed.append)
-        monkeypatch.setattr(FooterBar, "action_press", lambda _, key: pressed.append(str(KEY_NAMES.get(key, key))))
+
+        def press(_: FooterBar, key: str) -> None:
+            pressed.append(KEY_NAMES.get(key, key))
+
+        monkeypatch.setattr(FooterBar, "action_press", press)
         for keys in SCREENS:
             await stage.pilot.press(*keys.split())
             await stage.pilot.pause()
-            for number in range(len(hints(stage))):
-                x, y, key = hints(stage)[number]  # a verdict may have moved them
+            for x, y, key in hints(stage):
                 await stage.pilot.click(offset=(x, y))
                 await stage.pilot.pause()
                 assert pressed == [KEY_NAMES.get(key, key)], (keys, x, y, key)

@@ -183,7 +183,7 @@ async def test_a_key_that_means_nothing_is_said() -> None:
         await pilot.press("Z", "vertical_line")
         await pilot.pause()
         said = [one.message for one in app._notifications]
-        assert said == ["Z: no such key · ? all keys", "|: no such key · ? all keys"]
+        assert said == ["Z: no such key", "|: no such key"]
 
 
 def said(pilot: Pilot[int]) -> list[str]:

@@ -164,7 +164,11 @@ async def test_the_palette_copies_the_status_and_shows_the_doctor() -> None:
 def test_the_start_of_a_word_of_the_title_counts_most() -> None:
     entry = PaletteEntry(title="Stop the run", keywords="cancel", call=print)
     scores = [entry.score(text) for text in ("sto", "run stop", "canc", "ancel", "stop zebra")]
-    assert scores == [1.0, 1.0, 0.8, 0.5, 0.0]
+    assert scores == [1.0, 1.0, 0.8, 0.3, 0.0]
+    assert entry.score("cancel job") == 0.8
+    explained = PaletteEntry(title="Help: GPU, out of memory", call=lambda: None, keywords="oom", last=True)
+    zoom = PaletteEntry(title="Zoom", call=lambda: None)
+    assert explained.score("oom") > zoom.score("oom") > 0
 
 
 async def test_an_entry_is_one_row_in_a_screen_that_shrinks() -> None:

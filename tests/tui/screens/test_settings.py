@@ -77,6 +77,8 @@ async def test_an_invalid_value_stays_in_the_input_with_the_reason() -> None:
         await until(stage, lambda: "✗ max_run_minutes = x: " in shown(stage, "settings-message"))
         assert screen.query_one("#settings-value").has_class("-open")
         assert commands.values == {}
+        await stage.pilot.press("escape")
+        assert not shown(stage, "settings-message").strip()
 
 
 async def test_a_refused_change_is_reported_with_the_reason() -> None:
