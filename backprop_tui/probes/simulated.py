@@ -120,7 +120,7 @@ def _approach(value: float, target: float, time_constants: float) -> float:
 
 
 MEMORY_VARIABLE = "BACKPROP_SIMULATED_VRAM_MB"
-SCANS_PER_PROCESS = 5  # a process may first be seen before its exec, with the environment of its parent
+SCANS_PER_PROGRAM = 5  # a process may first be seen before its exec, with the environment of its parent
 
 _STOPPED = (b"T", b"t")
 
@@ -136,7 +136,7 @@ class LoadScanner:
     """Scans all processes when called; remembers those it has scanned while they are alive."""
 
     def __init__(self) -> None:
-        self._scans: dict[int, int] = {}
+        self._scans: dict[int, tuple[str, int]] = {}  # by pid: the name of its program, and how often it was scanned
         self._members: dict[int, _Member] = {}
 
     def __call__(self, uuids: Sequence[str]) -> Mapping[str, Sequence[SimulatedLoad]]:
@@ -160,15 +160,27 @@ class LoadScanner:
 
     def _scan(self) -> None:
         pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()} - {os.getpid()}
-        self._scans = {pid: count for pid, count in self._scans.items() if pid in pids}
+        self._scans = {pid: scanned for pid, scanned in self._scans.items() if pid in pids}
         self._members = {pid: member for pid, member in self._members.items() if pid in pids}
         for pid in pids:
-            count = self._scans.get(pid, 0)
-            if count < SCANS_PER_PROCESS:
-                self._scans[pid] = count + 1
+            program = _program_of(pid)
+            known, count = self._scans.get(pid, (program, 0))
+            if (
+                count < SCANS_PER_PROGRAM or program != known
+            ):  # a child that was forked in advance executes its script late
+                self._scans[pid] = program, count + 1 if program == known else 1
                 member = _read_member(pid)
                 if member is not None:
                     self._members[pid] = member
+
+
+def _program_of(pid: int) -> str:
+    """The kernel's name of its program, which an exec changes; empty if it has ended."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _read_member(pid: int) -> _Member | None:

@@ -139,3 +139,19 @@ def test_runs_are_found_by_the_environment_and_state_of_their_processes() -> Non
         finally:
             process.kill()
     assert run not in [load.run for load in loads([H100])[H100]]
+
+
+def test_a_process_that_executes_its_script_long_after_it_was_forked_is_found() -> None:
+    run = f"run-{os.getpid()}"
+    command = f"read; exec env BACKPROP_RUN_ID={run} CUDA_VISIBLE_DEVICES={H100} sleep 60"
+    loads = LoadScanner()
+    with subprocess.Popen(["sh", "-c", command], stdin=subprocess.PIPE, text=True) as process:
+        try:
+            for _ in range(10):
+                loads([H100])
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            wait_until(lambda: run in [load.run for load in loads([H100])[H100]], "the run on its GPU")
+        finally:
+            process.kill()
