@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import SHELL_WORDS, TargetKind, find_target, is_launcher
+from backprop_tui.domain.word_set import word_set
 
 _PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:\[[^\]]*\]|[\w.-]+@\S*?)?[$>%#]\s+")  # (base) me@host:~/x$
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -22,6 +23,9 @@ _PIECE = re.compile(rf"(?P<idle>{_IDLE})|(?P<word>{_WORD})|(?P<operator>[|&;<>]+
 _LITERAL = re.compile(r"""'[^']*'|\\.|"(?P<double>(?:\\.|[^"\\])*)\"""", re.DOTALL)
 _EXPANSION = re.compile(r"(?<!\\)(?:\$[A-Za-z_]\w*|\$[{(]|`)")
 _ENDS_OPEN = re.compile(r"[|&;]$")
+_EXPECTS_COMMAND = re.compile(r"(?:[|&;{(]|\b(?:do|then|else))$")
+# A first line that begins with one of these is the start of lines for a shell, which no terminal has wrapped.
+_SHELL_PROGRAM = SHELL_WORDS | word_set("conda mamba module")
 
 
 class ShellLine(NamedTuple):
@@ -44,11 +48,13 @@ def join_lines(pasted: str) -> str:
     lines = [line.strip() for line in pasted.splitlines()]
     if not all(line.startswith("#") for line in lines if line):
         lines = [line for line in lines if not line.startswith("#")]
-    joined, is_continued = "", False
+    joined, is_continued, is_program = "", False, False
     for line in filter(None, lines):
         part = _PROMPT.sub("", line).removesuffix("\\").strip()
+        is_program = is_program or (not joined and part.partition(" ")[0] in _SHELL_PROGRAM)
+        begins = not part.startswith("-") and (is_program or _is_another(joined.rpartition(" ; ")[2], part))
         if joined:
-            joined += " ; " if not is_continued and _is_another(joined.rpartition(" ; ")[2], part) else " "
+            joined += " ; " if begins and not is_continued and not _EXPECTS_COMMAND.search(joined) else " "
         joined, is_continued = joined + part, line.endswith("\\")
     return joined
 

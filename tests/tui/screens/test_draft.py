@@ -74,6 +74,12 @@ def test_continued_lines_are_joined() -> None:
         ("A=0\npython a.py", "A=0 python a.py"),
         ("python a.py &\npython b.py &", "python a.py & python b.py &"),
         ("cd src &&\npython a.py", "cd src && python a.py"),
+        (
+            "conda activate x\ncd src\nfor s in 1 2; do a $s; done",
+            "conda activate x ; cd src ; for s in 1 2; do a $s; done",
+        ),
+        ("for s in 1 2; do\n  python a.py --seed $s\ndone", "for s in 1 2; do python a.py --seed $s ; done"),
+        ("for s in 1 2; do python a.py --lr 1\n--seed $s; done", "for s in 1 2; do python a.py --lr 1 --seed $s; done"),
     ],
 )
 def test_pasted_lines_are_one_command_unless_they_begin_another(lines: str, joined: str) -> None:

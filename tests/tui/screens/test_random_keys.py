@@ -26,7 +26,7 @@ from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.scene import SceneCharts, scene
 from tests.tui.snapshots import ended, snapshot
 
-BURSTS, MAX_AT_ONCE = 60, 6
+BURSTS, MAX_AT_ONCE = 40, 6
 SIZES = ((120, 40), (80, 24), (200, 50), (60, 20), (59, 12), (20, 5), (10, 3), (1, 1))
 OF_THE_REGISTRY = sorted({key for action in ACTIONS for key in action.keys} - {"ctrl+z"})
 OF_DIALOGS = (
