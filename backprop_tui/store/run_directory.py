@@ -186,7 +186,7 @@ class RunDirectory:
         append_line(self.requests_path, encode_request(request))
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
-        """Returns the requests after `offset`, and the offset after them; a notice tells of other lines."""
+        """Returns the requests after `offset`, and the offset after them; a notice stands for other lines."""
         tail = Tail(self.requests_path, offset)
         with storage(tail.path):
             unread = tail.look()

@@ -17,7 +17,7 @@ import pytest
 from backprop_tui.domain.run import Dependency
 from backprop_tui.engine import finishing_runs
 from backprop_tui.engine.finishing_runs import FinishingRuns
-from backprop_tui.launchers.launcher import Announcement, announce
+from backprop_tui.launchers.launcher import Announcement, announce, receive_announcement
 from tests.engine.machines import Host
 
 # Starts a script that leaves a process running, announces it, and ends at the end of its input.
@@ -118,6 +118,11 @@ def test_an_announcement_never_waits_nor_fails(sockets: tuple[socket.socket, soc
     pidfd = os.pidfd_open(os.getpid())
     for _ in range(2000):  # more than fit
         announce(announcing, "a", pidfd)
+    announcement = receive_announcement(receiving)
+    assert announcement is not None
+    assert (announcement.run_id, announcement.guardian_pid) == ("a", os.getpid())
+    os.close(announcement.guardian_pidfd)
+    os.close(announcement.script_pidfd)
     receiving.close()
     announce(announcing, "a", pidfd)
     os.close(pidfd)

@@ -65,7 +65,7 @@ def test_the_end_of_a_process_ends_the_wait(directory: RunDirectory, signals: tu
     if pid == 0:
         os._exit(0)
     pidfd = os.pidfd_open(pid)
-    Wakeups(directory.requests_path, signals[0], pidfd, None).wait(FOREVER)
+    assert Wakeups(directory.requests_path, signals[0], pidfd, None).wait(FOREVER) == b""
     os.waitpid(pid, 0)
     os.close(pidfd)
 
