@@ -58,7 +58,7 @@ def test_files_of_trainings_side_by_side_are_not_mixed(sandbox: Sandbox) -> None
 
 def test_what_an_older_training_left_in_the_file_is_not_read(sandbox: Sandbox) -> None:
     old = '{"step": 900, "loss": 0.1}'
-    run = sandbox.queue(*shell(f"{TRAIN} >> train.log"))
+    run = sandbox.queue(*shell(f"sleep 0.5; {TRAIN} >> train.log"))
     with open(os.path.join(run.run().spec.cwd, "train.log"), "w", encoding="ascii") as file:
         file.write(f"{old}\n")
     sandbox.call()
