@@ -84,7 +84,7 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     directory.mkdir()
     for name in [name for name in os.environ if name.startswith("BACKPROP_")]:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("TMUX", raising=False)  # or copying would fill the paste buffers of the tmux that the tests run in
+    monkeypatch.delenv("TMUX", raising=False)  # or copying would fill the paste buffers of that tmux
     monkeypatch.setenv("HOME", str(directory))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(directory / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(directory / "data"))
