@@ -17,7 +17,7 @@ from backprop_tui.domain.causes.cause import (
 )
 from backprop_tui.domain.errors import StateUnavailable
 from backprop_tui.domain.formatting import duration
-from backprop_tui.domain.governor.admission import Hold, decide
+from backprop_tui.domain.governor.admission import Decisions, Hold
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement
@@ -142,6 +142,7 @@ class Scheduler:
         self._capacity = capacity
         self._launcher = launcher
         self._head: HeadOfQueue | None = None
+        self._decisions = Decisions()
         self._launched: dict[str, float] = {}  # run id -> monotonic time of its newest guardian's start
         self._failures: dict[str, Failure] = {}  # of the guardians of unfinished runs
         self._backoffs: dict[str, tuple[Queued, float]] = {}  # run id -> the state that waits, until a monotonic time
@@ -288,7 +289,7 @@ class Scheduler:
             self._end_unstarted(run, dependencies.reason)
             return None
         candidate = self._capacity.candidate(run, dependencies)
-        decision = decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
+        decision = self._decisions.decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
         pause = (*self._backoff(run, now), *self._hold_of_failing(run.id))
         if isinstance(decision, Hold) or pause:
             return Hold(reasons=(*pause, *(decision.reasons if isinstance(decision, Hold) else ())))

@@ -50,6 +50,25 @@ def decide(candidate: Candidate, snapshot: MachineSnapshot) -> Decision:
     return Hold(reasons=most_blocking_first([*reasons, *placement]))
 
 
+class Decisions:
+    """Decides as `decide` does; runs that ask for the same of the same snapshot share a decision."""
+
+    def __init__(self) -> None:
+        self._snapshot: MachineSnapshot | None = None
+        self._known: dict[Candidate, Decision] = {}
+
+    def decide(self, candidate: Candidate, snapshot: MachineSnapshot) -> Decision:
+        """Decides about one run."""
+        if snapshot is not self._snapshot:
+            self._snapshot, self._known = snapshot, {}
+        reservation = snapshot.reservation
+        has_reservation = reservation is not None and reservation.run_id == candidate.id
+        request = candidate if has_reservation else candidate.request
+        if request not in self._known:
+            self._known[request] = decide(candidate, snapshot)
+        return self._known[request]
+
+
 def conservative_reason(snapshot: MachineSnapshot) -> str | None:
     """Returns which readings are missing, so that runs start one at a time; None if all are available."""
     readings = snapshot.readings

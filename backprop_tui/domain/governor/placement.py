@@ -309,10 +309,15 @@ def head_of_queue(
     The head of the last pass stays unless a run before it waits, even if something else holds it for a moment.
     """
     free_for_all = replace(snapshot, reservation=None)
+    others: set[Candidate] = set()  # requests that do not wait for GPUs
     for candidate in queue:
         stays = previous is not None and previous.run_id == candidate.id
+        request = candidate.request
+        if request in others and not stays:
+            continue
         if _could_run(candidate, snapshot) and (stays or _waits_for_gpus(candidate, free_for_all)):
             return previous if stays else HeadOfQueue(run_id=candidate.id, since=snapshot.now)
+        others.add(request)
     return None
 
 

@@ -63,6 +63,11 @@ class Candidate:
     def claim_bytes(self) -> int:
         return claim_bytes(self.limits, self.learned_peak_bytes)
 
+    @property
+    def request(self) -> Candidate:
+        """What it asks for, which is the same for most runs of a sweep."""
+        return replace(self, id="", name="")
+
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:

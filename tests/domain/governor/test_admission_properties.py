@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_tui.domain.governor.admission import Admit, Hold, decide
+from backprop_tui.domain.governor.admission import Admit, Decisions, Hold, decide
 from backprop_tui.domain.governor.reasons import Check
-from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot
+from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Reservation
 from backprop_tui.domain.limits import GIGABYTE
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from tests.domain.governor.machines import candidates, snapshots
@@ -145,6 +145,20 @@ def emptier(machine: MachineSnapshot) -> MachineSnapshot:
 
 def healthier(machine: MachineSnapshot) -> MachineSnapshot:
     return _each_gpu(machine, lambda gpu: replace(gpu, health=GpuHealth.OK, age_seconds=0.0))
+
+
+@given(st.lists(candidates, min_size=1, max_size=3), snapshots(), st.booleans())
+def test_a_shared_decision_is_the_one_that_a_run_would_get_by_itself(
+    runs: list[Candidate], machine: MachineSnapshot, is_reserved: bool
+) -> None:
+    queue = [replace(run, id=f"{name}-{place}", name=name) for place, run in enumerate(runs) for name in "ab"]
+    if is_reserved:
+        uuids = frozenset(gpu.uuid for gpu in machine.readings.gpus)
+        reservation = Reservation(run_id=queue[1].id, run_name="b", gpu_uuids=uuids)
+        machine = replace(machine, reservation=reservation)
+    decisions = Decisions()
+    for changed in (machine, replace(machine, queue_held=True)):
+        assert [decisions.decide(run, changed) for run in queue] == [decide(run, changed) for run in queue]
 
 
 RELIEFS = (
