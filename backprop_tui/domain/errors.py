@@ -172,7 +172,8 @@ class UntrustedConfig(ConfigError):
 def unknown_key(where: str, name: str, known: Mapping[str, str]) -> ConfigError:
     """Builds the error for an unknown key, with the known keys that may be meant; `known` has their help texts."""
     leaves = {key.rpartition(".")[2]: key for key in known}
-    near = nearest(name, known) or leaves.get(nearest(name.rpartition(".")[2], leaves) or "")
+    leaf = name.rpartition(".")[2]
+    near = leaves.get(leaf) or nearest(name, known) or leaves.get(nearest(leaf, leaves) or "")
     related = [key for key, text in known.items() if _parts(name) <= _parts(f"{key} {text.partition(' ')[0]}")]
     if near is None and related:
         hint = f"perhaps {' or '.join(related[:3])}; `backprop-tui config show` lists all keys"

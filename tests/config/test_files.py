@@ -90,6 +90,10 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ("max_paralel = 2", ":1: unknown key 'max_paralel'; did you mean 'max_parallel'?"),
         ("\n[gpu]\nmax_tmp_c = 80", ":3: unknown key 'gpu.max_tmp_c'; did you mean 'gpu.max_temp_c'?"),
         ("max_temp_c = 80", ":1: unknown key 'max_temp_c'; did you mean 'gpu.max_temp_c'?"),
+        (
+            "[governor]\nmin_free_ram_gb = 2",  # a key of another table, although its own has a similar one
+            ":2: unknown key 'governor.min_free_ram_gb'; did you mean 'min_free_ram_gb'?",
+        ),
         ("[governer]\nstart_burst = 2", ":1: unknown key 'governer'; did you mean 'governor'?"),
         ("zzz = 1", ":1: unknown key 'zzz'; `backprop-tui config show` lists all keys"),
         ("gpu = 5", ":1: gpu is a table; its keys belong below a line [gpu]"),
