@@ -19,7 +19,11 @@ from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 
 SUMMARY = "show, check and change the settings"
 
-_COLUMNS = (tables.Column(title="KEY"), tables.Column(title="VALUE", least=8), tables.Column(title="ORIGIN", least=10))
+_COLUMNS = (
+    tables.Column(title="KEY"),
+    tables.Column(title="VALUE", least=8),
+    tables.Column(title="ORIGIN", least=10, spare=1),
+)
 
 _BRIEF = 20  # columns of a value that the other rows are padded to
 
