@@ -131,7 +131,7 @@ class DialogsScreen(PanesScreen):
         from backprop_tui.tui.screens.draft import COMMAND
         from backprop_tui.tui.screens.shell_line import join_lines
 
-        line = sanitize(join_lines(message.text)).strip()
+        line = sanitize(join_lines(message.text)).lstrip()
         if line and not self.refuses_changes():
             self._open_new_run(self._draft, keep=True, pasted={COMMAND: line})
 

@@ -63,8 +63,17 @@ def parse_command(text: str) -> ParsedCommand:
 
 
 def left_out(text: str) -> str:
-    """The shell syntax in a command line that has no effect on a run; raises as `parse_command` does."""
-    return " ".join(_split(text).idle)
+    """The shell syntax in a command line that has no effect on a run, and why; raises as `parse_command` does."""
+    idle = _split(text).idle
+    why = ", and ".join(dict.fromkeys(filter(None, map(_why_idle, idle))))
+    return f"left out: {' '.join(idle)}{f'   runs {why}' if why else ''}" if idle else ""
+
+
+def _why_idle(piece: str) -> str:
+    """Why a run needs no redirection and no background; a comment, `;` and `</dev/null` explain themselves."""
+    if piece in ("&", "nohup"):
+        return "go on without a terminal"
+    return "keep their log" if ">" in piece and not piece.startswith("#") else ""
 
 
 def _split(text: str) -> ShellLine:

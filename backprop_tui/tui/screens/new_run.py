@@ -228,8 +228,7 @@ class NewRun(CompletingForm):
 
     def _left_out(self) -> str:
         with suppress(ValueError):  # the dry run says why
-            idle = left_out(self._state.fields[COMMAND])
-            return f"left out: {idle}   runs keep their log, and go on without a terminal" if idle else ""
+            return left_out(self._state.fields[COMMAND])
         return ""
 
     def _wrapped(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:

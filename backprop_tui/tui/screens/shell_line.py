@@ -44,7 +44,10 @@ class NeedsShell(ValueError):
 
 
 def join_lines(pasted: str) -> str:
-    """Joins lines, with or without a backslash at their ends, and drops prompts; `;` is put before another command."""
+    """Joins lines, with or without a backslash at their ends, and drops prompts; `;` is put before another command.
+
+    A blank at either end stays: terminals put one behind the name of a dropped file, and words are typed after it.
+    """
     lines = [line.strip() for line in pasted.splitlines()]
     if not all(line.startswith("#") for line in lines if line):
         lines = [line for line in lines if not line.startswith("#")]
@@ -56,7 +59,8 @@ def join_lines(pasted: str) -> str:
         if joined:
             joined += " ; " if begins and not is_continued and not _EXPECTS_COMMAND.search(joined) else " "
         joined, is_continued = joined + part, line.endswith("\\")
-    return joined
+    before, after = (" " if joined and end in (" ", "\t") else "" for end in (pasted[:1], pasted[-1:]))
+    return before + joined + after
 
 
 def _is_another(before: str, line: str) -> bool:

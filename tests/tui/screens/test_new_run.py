@@ -343,6 +343,16 @@ async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
         assert dialog(stage).field("command").value == "python train.py --lr 1"
 
 
+async def test_a_word_typed_after_a_dropped_file_is_a_word_of_its_own() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        stage.pilot.app.post_message(events.Paste("'/data/my set.py' "))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+        await stage.pilot.press(*"--lr", "space")
+        dialog(stage).field("command").post_message(events.Paste("'/data/a b' "))
+        await stage.pilot.press("1")
+        assert dialog(stage).field("command").value == "'/data/my set.py' --lr '/data/a b' 1"
+
+
 async def test_pasting_into_a_field_gives_one_harmless_line() -> None:
     async with staged(commands=FakeCommands()) as stage:
         await stage.pilot.press("n")
