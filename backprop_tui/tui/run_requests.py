@@ -195,12 +195,8 @@ class RunRequests(BackgroundCalls):
         return ()
 
     async def settings(self) -> Settings:
-        """Every setting with its value and origin.
-
-        Raises:
-            BackpropError: a setting is wrong.
-        """
-        return await self._in_thread(self._session.settings)
+        """Every setting with its value and origin, and what is wrong in the files."""
+        return await self._in_thread(self._session.valid_settings)
 
     @property
     def _cli(self) -> CommandLine:

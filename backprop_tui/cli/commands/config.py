@@ -58,7 +58,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
             raise unknown_key("config show", name, HELP_TEXTS)
     layers = _layers(session)
     settings = merged(layers)
-    problems = [problem for layer in layers for problem in layer.problems]
+    problems = settings.problems
     names = arguments.keys or list(KEYS)
     values = {name: {"value": settings[name], "origin": settings.origin(name)} for name in names}
     words = {name: shown(settings[name]) if arguments.keys else _in_brief(settings[name]) for name in names}
