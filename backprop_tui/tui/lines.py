@@ -15,7 +15,7 @@ from backprop_tui.presentation.run_line import Tone
 from backprop_tui.tui.glyphs import Glyphs
 
 _LEAST_FRONT = 4  # cells of what is before the arguments in a name
-_SHORT_NAME, _LEAST_NAME = 3, 2  # cells of the name of an argument that is not cut, and of one that is
+_SHORT_NAME = 3  # cells of the name of an argument
 
 
 def clip(text: str, width: int, glyphs: Glyphs) -> str:
@@ -39,7 +39,7 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
 
 
 def clip_name(name: str, width: int, glyphs: Glyphs) -> str:
-    """The name of a run, cut if it is too wide: `vit-s… lr=1e-3 ba…=64`.
+    """The name of a run, cut if it is too wide: `vit… lr=1e-3 ba…=64`.
 
     The values of arguments, by which runs are told apart, stay whole and keep as much of their names as fits: the words
     before them are cut or left out first. A name without arguments is cut in its middle.
@@ -65,18 +65,21 @@ def clip_name(name: str, width: int, glyphs: Glyphs) -> str:
 
 
 def _short_arguments(arguments: Sequence[str], room: int, glyphs: Glyphs) -> str:
-    """The arguments with their names cut, the longest first, as far as that makes sense."""
+    """The arguments with their names cut, the longest first, and at last to their first letters."""
     parts = [word.partition("=") for word in arguments]
     cells = [cell_len(name) if equals else 0 for name, equals, _ in parts]
     excess = cell_len(" ".join(arguments)) - room
     long = [index for index, count in enumerate(cells) if count > _SHORT_NAME]
-    while excess > 0 and long and (most := max(cells[index] for index in long)) > _LEAST_NAME:
-        cells[next(index for index in long if cells[index] == most)] -= 1
-        excess -= 1
-    shown = zip(parts, cells, strict=True)
-    return " ".join(
-        f"{clip(name, most, glyphs) if equals else name}{equals}{value}" for (name, equals, value), most in shown
-    )
+    while excess > 0 and long:
+        longest = max(long, key=lambda index: cells[index])
+        less = 1 if cells[longest] > _SHORT_NAME else _SHORT_NAME - 1
+        cells[longest], excess = cells[longest] - less, excess - less
+        long = [index for index in long if cells[index] > 1]
+    names = [
+        name if not equals else name[:1] if most == 1 else clip(name, most, glyphs)
+        for (name, equals, _), most in zip(parts, cells, strict=True)
+    ]
+    return " ".join(f"{name}{equals}{value}" for name, (_, equals, value) in zip(names, parts, strict=True))
 
 
 def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:

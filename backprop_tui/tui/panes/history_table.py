@@ -199,12 +199,12 @@ def draw_history_row(
 
 
 def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
-    """Without the arguments that have columns of their own, unless nothing is left."""
+    """Without the arguments that have columns of their own; what is left of a member of a group may be its name."""
     name = f" {row.name} "
     for pair in (*split_point(run.name)[1], *map("=".join, run.differing)):
         if ARGUMENT + pair.partition("=")[0] in columns.keys:
             name = name.replace(f" {sanitize(pair)} ", " ")
-    return name.strip() or row.name
+    return name.strip() or sanitize(split_point(run.name)[0])
 
 
 def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:
