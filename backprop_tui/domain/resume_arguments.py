@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 from backprop_tui.domain.arguments import LITERAL, OptionSyntax, parse_arguments
@@ -30,6 +30,8 @@ _SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
 _NO_VALUE = rf"{_SWITCH}|store_false|store_const|append_const|action\s*=\s*['\"](?:count|version)|\bcount\s*=\s*True"
 _LIST = r"nargs\s*=\s*(?:['\"][+*]|[2-9]|[\w.]*REMAINDER)"
 _TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
+_CHOICES = r"(?:choices\s*=\s*[\[({]|Choice\(\s*[\[(]|Literal\[)([^\])}]*)[\])}]"
+_WRITTEN_VALUE = r"'([^'\n]*)'|\"([^\"\n]*)\"|(-?\d[\d.]*)"
 _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
 _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 
@@ -144,12 +146,24 @@ def option_default(source: str, option: str) -> str | None:
 
 
 def option_syntax(source: str) -> OptionSyntax:
-    """Which of the options that a source defines take no value, and which several."""
+    """Which of the options that a source defines take no value, which several, and which only some values."""
     definitions = [(name, text) for flag, text in _option_definitions(source) for name in _spellings(flag, text)]
     return OptionSyntax(
         switches=frozenset(name for name, text in definitions if re.search(_NO_VALUE, text)),
         lists=frozenset(name for name, text in definitions if re.search(_LIST, text)),
+        choices=_choices(source, definitions),
     )
+
+
+def _choices(source: str, definitions: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """The values of the options that take only some, if they are written out in the definition or in its type."""
+    texts = [*definitions, *((flag, annotation) for flag, annotation, _ in _options_of_signatures(source))]
+    listed = {name: match[1] for name, text in texts if (match := re.search(_CHOICES, text))}
+    return {
+        name: tuple("".join(value) for value in re.findall(_WRITTEN_VALUE, text))
+        for name, text in listed.items()
+        if not re.sub(_WRITTEN_VALUE, "", text).strip(", \n\t\r")
+    }
 
 
 def misspelled_options(source: str, arguments: Sequence[str]) -> Mapping[str, str]:

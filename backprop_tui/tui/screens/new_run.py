@@ -464,6 +464,9 @@ class NewRun(CompletingForm):
             return await self._commands.change_queued(self._source.run_id, words)
         return await self._commands.submit(words)
 
+    def choices_of(self, option: str) -> Sequence[str]:
+        return self._state.command.syntax.choices.get(option, ())
+
     async def script_options(self) -> Sequence[str]:
         try:
             words = words_of(self._placed)
