@@ -250,9 +250,10 @@ class CompletingForm(Form):
         self._draw_completions()
 
     def _draw_completions(self) -> None:
-        self._table.is_completed = bool(self._completion.candidates)
+        for table in self.query(ArgumentTable):  # none while the dialog is being closed, as below
+            table.is_completed = bool(self._completion.candidates)
         lines = draw_completions(self._completion, self.text_width, self.glyphs)
-        for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
+        for widget in self.query("#hint").results(LineWidget):
             rows, self.hint_rows = self.hint_rows, max(1, len(lines))
             widget.styles.height = self.hint_rows
             widget.show(lines)
