@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import argument_start
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.tui.screens.shell_line import VARIABLE, ShellLine, join_lines, line_word, split_line
+from backprop_tui.tui.screens.shell_line import VARIABLE, ShellLine, join_lines, line_word, split_commands, split_line
 
 _INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
 _SCRIPT_SUFFIXES = (".py", ".sh")
@@ -232,6 +232,11 @@ def words_of(draft: Draft) -> tuple[str, ...]:
             options += [option, word.removeprefix("#")]
     options += shlex.split(draft.get(MORE, ""))
     return (*options, *command.options, *command.words)
+
+
+def drafts_of(draft: Draft) -> list[Draft]:
+    """A draft for each command of its line: of several that were pasted, each is a run."""
+    return [{**draft, COMMAND: command} for command in split_commands(join_lines(draft.get(COMMAND, "")))]
 
 
 def shell_line(draft: Draft) -> str:

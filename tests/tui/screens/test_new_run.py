@@ -128,14 +128,10 @@ async def test_an_unclosed_quotation_is_reported_and_not_sent() -> None:
         assert submitted(commands) == []
 
 
-async def test_several_pasted_commands_are_refused_until_one_is_left() -> None:
+async def test_shell_syntax_that_a_run_does_not_need_is_left_out() -> None:
     commands = FakeCommands()
     async with staged(commands=commands, size=(80, 24)) as stage:
-        stage.main.post_message(events.Paste("python train.py --lr 1\npython train.py --lr 2"))
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-        await until(stage, lambda: "a run has one command, and this line has several" in live(stage))
-        await stage.pilot.press("enter", "ctrl+d")
-        assert not submitted(commands)
+        await stage.pilot.press("n")
         dialog(stage).field("command").value = "nohup python train.py --lr 1 > log.txt 2>&1 &"
         await until(stage, lambda: "left out: nohup > log.txt 2>&1 &" in live(stage))
         await stage.pilot.press("enter")
