@@ -209,11 +209,17 @@ _SEE_HELP = re.compile(r"; see: backprop-tui run --help$")
 
 
 def in_terms_of_fields(problem: str, draft: Draft) -> str:
-    """What `run` found wrong, beginning with the name of the field that was filled in instead of its option."""
+    """What `run` found wrong, with the names of the fields that were filled in instead of their options."""
+
+    def field_of(option: str) -> str | None:
+        field = _FIELDS.get(option, "")
+        return _LABELS[field] if draft.get(field, "").strip() else None
+
     options, colon, rest = problem.partition(": ")
-    names = (_FIELDS.get(option, "") for option in re.split(r"[/ ]", options))
-    field = next((name for name in names if draft.get(name, "").strip()), None)
-    return problem if field is None else f"{_LABELS[field]}{colon}{_SEE_HELP.sub('', rest)}"
+    field = next(filter(None, map(field_of, re.split(r"[/ ]", options))), None)
+    if field is None:
+        return problem
+    return field + colon + re.sub(r"--[a-z-]+", lambda match: field_of(match[0]) or match[0], _SEE_HELP.sub("", rest))
 
 
 def words_of(draft: Draft) -> tuple[str, ...]:

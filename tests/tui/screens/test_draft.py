@@ -216,6 +216,11 @@ def test_a_draft_is_as_it_would_be_typed_here(
             "VRAM at least: 'x': must be a size",
         ),
         (
+            "gpus",
+            "--gpus 2: more than --gpu-ids names (0); leave out --gpus",
+            "GPUs: more than --gpu-ids names (0); leave out GPUs",
+        ),
+        (
             "after",
             "--after warmup: no run 'warmup'; backprop-tui list shows",
             "After: no run 'warmup'; backprop-tui list shows",
