@@ -205,21 +205,29 @@ FOLDED_FIELDS = (
 
 
 _LABELS = {field.name: field.label.strip() for row in (MAIN_FIELDS, *FOLDED_FIELDS) for field in row}
+_OPTION = re.compile(r"(?<!\S)(?P<option>--[a-z-]+)(?: [A-Z]+\b)?")
 _SEE_HELP = re.compile(r"; see: backprop-tui run --help$")
 
 
 def in_terms_of_fields(problem: str, draft: Draft) -> str:
-    """What `run` found wrong, with the names of the fields that were filled in instead of their options."""
+    """What `run` found wrong, beginning with the name of the field that was filled in instead of its option.
 
-    def field_of(option: str) -> str | None:
-        field = _FIELDS.get(option, "")
-        return _LABELS[field] if draft.get(field, "").strip() else None
-
+    Its hint names fields, too, unless it is a line for a shell.
+    """
     options, colon, rest = problem.partition(": ")
-    field = next(filter(None, map(field_of, re.split(r"[/ ]", options))), None)
-    if field is None:
-        return problem
-    return field + colon + re.sub(r"--[a-z-]+", lambda match: field_of(match[0]) or match[0], _SEE_HELP.sub("", rest))
+    names = (_FIELDS.get(option, "") for option in re.split(r"[/ ]", options))
+    field = next((name for name in names if draft.get(name, "").strip()), None)
+    about = problem if field is None else f"{_LABELS[field]}{colon}{_SEE_HELP.sub('', rest)}"
+    text, semicolon, hint = about.rpartition("; ")
+    return about if PROGRAM in hint else text + semicolon + _OPTION.sub(_place_of_option, hint)
+
+
+def _place_of_option(match: re.Match[str]) -> str:
+    from backprop_tui.client.request_words import OPTION_NAMES
+    from backprop_tui.client.run_request import IN_FORM
+
+    option = match["option"]
+    return _LABELS[_FIELDS[option]] if option in _FIELDS else match[0] + (IN_FORM if option in OPTION_NAMES else "")
 
 
 def words_of(draft: Draft) -> tuple[str, ...]:

@@ -216,11 +216,6 @@ def test_a_draft_is_as_it_would_be_typed_here(
             "VRAM at least: 'x': must be a size",
         ),
         (
-            "gpus",
-            "--gpus 2: more than --gpu-ids names (0); leave out --gpus",
-            "GPUs: more than --gpu-ids names (0); leave out GPUs",
-        ),
-        (
             "after",
             "--after warmup: no run 'warmup'; backprop-tui list shows",
             "After: no run 'warmup'; backprop-tui list shows",
@@ -231,3 +226,20 @@ def test_a_refusal_names_the_field_in_place_of_its_option(field: str, problem: s
     assert in_terms_of_fields(problem, {field: "x"}) == shown
     assert in_terms_of_fields(problem, {"more": "--option of run"}) == problem
     assert in_terms_of_fields("train.py: not found", {field: "x"}) == "train.py: not found"
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [
+        ("--gpus 2: there is 1; leave out --gpus", "GPUs: there is 1; leave out GPUs"),
+        ("no Python found; name one with --python", "no Python found; name one with --python in the field Options"),
+        (
+            "too much; less with --min-free-ram GB, or so",
+            "too much; less with --min-free-ram GB in the field Options, or so",
+        ),
+        ("no such option; did you mean --lr?", "no such option; did you mean --lr?"),
+        ("--gpus x: wrong; backprop-tui run --gpus 2", "GPUs: wrong; backprop-tui run --gpus 2"),
+    ],
+)
+def test_the_hint_of_a_refusal_names_fields_in_place_of_options(problem: str, shown: str) -> None:
+    assert in_terms_of_fields(problem, {"gpus": "2"}) == shown
