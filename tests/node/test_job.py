@@ -156,7 +156,7 @@ def test_a_start_that_takes_too_long_leaves_the_run_to_others(
     assert (started, directory.read().status) == ([], Status.QUEUED)
 
 
-def test_whoever_waits_for_silence_waits_longer_than_steps_may_take() -> None:
+def test_a_wait_for_silence_is_longer_than_steps_may_take() -> None:
     assert ACT_SECONDS < SILENT_SECONDS < SUPERVISOR_SILENT_SECONDS
     assert SUBMIT_SECONDS < SUPERVISOR_SILENT_SECONDS
 
