@@ -64,8 +64,10 @@ def parse_command(text: str) -> ParsedCommand:
 
 
 def left_out(text: str) -> str:
-    """The shell syntax in a command line that has no effect on a run, and why; raises as `parse_command` does."""
-    idle = _split(text).idle
+    """The shell syntax in a command line that has no effect on a run, and why; nothing while it cannot be read."""
+    idle: Sequence[str] = ()
+    with suppress(ValueError):  # `parse_command` says why
+        idle = _split(text).idle
     why = ", and ".join(dict.fromkeys(filter(None, map(_why_idle, idle))))
     return f"left out: {' '.join(idle)}{f'   runs {why}' if why else ''}" if idle else ""
 
@@ -254,9 +256,10 @@ def words_of(draft: Draft) -> tuple[str, ...]:
     return (*options, *command.options, *command.words)
 
 
-def drafts_of(draft: Draft) -> list[Draft]:
-    """A draft for each command of its line: of several that were pasted, each is a run."""
-    return [{**draft, COMMAND: command} for command in split_commands(join_lines(draft.get(COMMAND, "")))]
+@lru_cache(maxsize=4)  # as above
+def commands_of(text: str) -> Sequence[str]:
+    """The commands of a line, each of which can be a run; a line that only a shell can read is one."""
+    return split_commands(join_lines(text))
 
 
 def shell_line(draft: Draft) -> str:

@@ -37,8 +37,8 @@ from backprop_tui.tui.screens.draft import (
     SLURM_FIELDS,
     SWEEP,
     Field,
+    commands_of,
     draft_of,
-    drafts_of,
     in_terms_of_fields,
     is_empty,
     left_out,
@@ -216,12 +216,11 @@ class NewRun(CompletingForm):
             lines += self._wrapped(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
         hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
-        if (runs := len(self._drafts)) > 1:
-            hint = (
-                f"{'enter again: ' * self._has_asked}{runs} runs, one for each command, which may run at the same time"
-            )
+        if (runs := len(self._commands_typed)) > 1:
+            asks = "enter again: " if self._has_asked else ""
+            hint = f"{asks}{runs} runs, one for each command, which may run at the same time"
         stale = self._state.command.outdated_output()
-        for text in filter(None, (self._note, self._left_out(), stale, warning, hint)):
+        for text in filter(None, (self._note, left_out(self._state.fields[COMMAND]), stale, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
         if self._error:
@@ -231,11 +230,6 @@ class NewRun(CompletingForm):
         keys = _TABLE_KEYS if self.is_mounted and self._table.has_focus else _KEYS
         shown = clip(keys.replace("·", self.glyphs.between), self.text_width, self.glyphs)
         return [*lines, tuple(hints(shown, self.glyphs.between))]
-
-    def _left_out(self) -> str:
-        with suppress(ValueError):  # the dry run says why
-            return left_out(self._state.fields[COMMAND])
-        return ""
 
     def _wrapped(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:
         rows = wrapped(text, self.text_width)[:_MAX_WARNING_ROWS]
@@ -268,9 +262,16 @@ class NewRun(CompletingForm):
         return self._state.command.placed(self._state.fields)
 
     @property
+    def _commands_typed(self) -> Sequence[str]:
+        """Several that were pasted become as many runs."""
+        text = self._state.fields[COMMAND]
+        return [text] if self._edits else commands_of(text)
+
+    @property
     def _drafts(self) -> Sequence[Mapping[str, str]]:
-        """A draft for each command: several that were pasted become as many runs."""
-        return [self._placed] if self._edits else drafts_of(self._placed)
+        """A draft for each command."""
+        several = self._commands_typed
+        return [self._placed] if len(several) == 1 else [{**self._state.fields, COMMAND: each} for each in several]
 
     @property
     def _is_empty(self) -> bool:
@@ -279,7 +280,7 @@ class NewRun(CompletingForm):
     @property
     def _is_undecided(self) -> bool:
         has_list = not (self._edits or self._state.fields[SWEEP]) and self._state.command.is_undecided
-        return has_list or len(self._drafts) > 1
+        return has_list or len(self._commands_typed) > 1
 
     def _remember(self, change: str) -> None:
         """Keeps the state before a change for ctrl+z; changes of one field in a row are one step."""
@@ -475,7 +476,7 @@ class NewRun(CompletingForm):
         """Changes the run, or queues one for each line; after one that is refused, what is left stays in the form."""
         if self._source is not None and self._source.to_edit:
             return await self._commands.change_queued(self._source.run_id, lines[0])
-        commands = [draft[COMMAND] for draft in self._drafts]
+        commands = self._commands_typed
         queued: tuple[str, ...] = ()
         for number, words in enumerate(lines):
             result = await self._commands.submit(words)
