@@ -81,6 +81,12 @@ async def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
         assert stage.runs.selected == "bad"
 
 
+async def test_a_click_on_the_title_opens_the_command_palette() -> None:
+    async with staged() as stage:
+        await stage.pilot.click("#header", offset=(3, 0))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Palette))
+
+
 async def test_a_click_in_the_footer_carries_out_the_action() -> None:
     async with staged() as stage:
         footer = stage.main.query_one(FooterBar)
