@@ -191,5 +191,6 @@ async def test_the_palette_has_one_frame_that_fits(size: tuple[int, int]) -> Non
             rows = [strip.text for strip in stage.pilot.app.screen._compositor.render_strips()]
             tops, ends = ([y for y, row in enumerate(rows) if corner in row] for corner in "╭╰")
             assert len(tops) == len(ends) == 1
+            assert ends[0] - tops[0] > 3, "the list is within it"
             left, right = rows[tops[0]].index("╭"), rows[tops[0]].index("╮")
             assert {row[left] + row[right] for row in rows[tops[0] + 1 : ends[0]]} == {"││"}
