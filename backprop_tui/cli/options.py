@@ -17,6 +17,7 @@ from backprop_tui.config.kinds import (
     parse_signal,
     parse_warning,
     signal_name,
+    temperature,
     warning,
 )
 from backprop_tui.domain.formatting import shortened
@@ -242,7 +243,7 @@ def add_gpu_thresholds(group: argparse._ActionsContainer) -> None:
         "--gpu-max-temp",
         dest="gpu_max_temp_celsius",
         metavar="C",
-        type=values.at_least_zero(),
+        type=values.parser_of(temperature(), float),
         help="start and run only below this temperature; 0: do not check (default: 85)",
     )
 

@@ -1,8 +1,9 @@
-"""Plain tables: aligned columns that fit the terminal, cells cut if needed, one line per row whatever its content."""
+"""Plain tables: aligned columns that fit the terminal, cells cut or columns left out if needed, one line per row."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from backprop_tui.cli import output
 from backprop_tui.client.runs import record_of
@@ -21,28 +22,35 @@ GAP = "  "
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; cells may be cut to `least` columns (None: never), at the end or in the `middle`."""
+    """A heading; cells may be cut to `least` columns (None: never), at the end or in the `middle`.
+
+    Where a table is too wide, columns are left out: first what says nothing new, being empty or `known` to the reader,
+    then those with the highest `spare`. A column without `spare` stays.
+    """
 
     title: str
     right: bool = False
     least: int | None = None
     middle: bool = False
+    spare: int = 0
+    known: bool = False
 
 
 RUN_COLUMNS = (
     Column(title="ID"),
-    Column(title="STATE"),
+    Column(title="STATE", spare=1),
     Column(title="NAME", least=12, middle=True),
-    Column(title="STEP", right=True),
-    Column(title="LOSS", right=True),
-    Column(title="TOOK", right=True),
-    Column(title="WHY", least=12),
+    Column(title="STEP", right=True, spare=5),
+    Column(title="LOSS", right=True, spare=4),
+    Column(title="TOOK", right=True, spare=6),
+    Column(title="WHY", least=12, spare=3),
 )
+_COMPARED = Column(title="", right=True, least=9, middle=True, spare=2)
 QUEUE_COLUMNS = (
     Column(title="#", right=True),
     Column(title="ID"),
     Column(title="NAME", least=12, middle=True),
-    Column(title="PRIORITY", right=True),
+    Column(title="PRIORITY", right=True, spare=1),
     Column(title="WAITS FOR", least=12),
 )
 
@@ -59,27 +67,46 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
     """The heading and the rows; `mark` shows where a cell was cut, `width` None cuts nothing."""
     table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(columns_of(row[index]) for row in table) for index in range(len(columns))]
+    shown = dict(enumerate(widths))
     if width is not None:
-        widths = _shrunk(columns, widths, width)
+        silent = {index for index, column in enumerate(columns) if column.known or _is_empty(table, index)}
+        shown = _shrunk(columns, _kept(columns, shown, silent, width), width)
     return [
-        GAP.join(_cell(cell, widths[index], columns[index], mark) for index, cell in enumerate(row)).rstrip()
+        GAP.join(_cell(row[index], cells, columns[index], mark) for index, cells in shown.items()).rstrip()
         for row in table
     ]
 
 
-def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
-    """Shrinks the widest column that may be cut, again and again, until the table fits or nothing can be cut."""
-    shrunk = list(widths)
-    excess = sum(shrunk) + len(GAP) * (len(shrunk) - 1) - width
-    while excess > 0:
-        able = [
-            index for index, column in enumerate(columns) if column.least is not None and shrunk[index] > column.least
-        ]
-        if not able:
-            break
-        shrunk[max(able, key=lambda index: shrunk[index])] -= 1
-        excess -= 1
+def _is_empty(table: Sequence[Sequence[str]], index: int) -> bool:
+    return all(row[index] in ("", numbers.NOTHING) for row in table[1:])
+
+
+def _kept(columns: Sequence[Column], widths: Mapping[int, int], silent: Collection[int], width: int) -> dict[int, int]:
+    """The widths of the columns that there is room for: silent ones go before a cell is cut, others if that helps."""
+    kept = dict(widths)
+    spare = sorted((index for index in kept if columns[index].spare), key=lambda index: (-columns[index].spare, -index))
+    for index in (index for index in spare if index in silent):
+        if _excess(kept, width) > 0:
+            del kept[index]
+    for index in (index for index in spare if index in kept):
+        least = {index: min(cells, columns[index].least or cells) for index, cells in kept.items()}
+        if _excess(least, width) > 0:
+            del kept[index]
+    return kept
+
+
+def _shrunk(columns: Sequence[Column], widths: Mapping[int, int], width: int) -> dict[int, int]:
+    """Shrinks the widest column that may be cut, again and again; below its `least` if that is not enough."""
+    shrunk = dict(widths)
+    least = {index: cells for index in shrunk if (cells := columns[index].least) is not None}
+    for floors in (least, dict.fromkeys(least, 1)):
+        while _excess(shrunk, width) > 0 and (able := [index for index in floors if shrunk[index] > floors[index]]):
+            shrunk[max(able, key=lambda index: shrunk[index])] -= 1
     return shrunk
+
+
+def _excess(widths: Mapping[int, int], width: int) -> int:
+    return sum(widths.values()) + len(GAP) * (len(widths) - 1) - width
 
 
 def _cell(text: str, width: int, column: Column, mark: str) -> str:
@@ -122,11 +149,25 @@ def columns_of(text: str) -> int:
     return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def show_runs(runs: Sequence[KnownRun], here: str, compared: Mapping[str, Callable[[KnownRun], object]]) -> None:
-    """Prints the runs, with the values that they are `compared` by before the last column."""
-    known = {column.title.lower() for column in RUN_COLUMNS}
-    more = {name: value_of for name, value_of in compared.items() if name not in known}
-    columns = [*RUN_COLUMNS[:-1], *(Column(title=name, right=True) for name in more), RUN_COLUMNS[-1]]
+def show_runs(
+    runs: Sequence[KnownRun],
+    here: str,
+    compared: Mapping[str, Callable[[KnownRun], object]],
+    *,
+    sorted_by: str | None = None,
+    known: Collection[str] = (),
+) -> None:
+    """Prints the runs, with the values that they are `compared` by before the last column.
+
+    The values of the `known` ones are known to the reader; the column that they are `sorted_by` is always shown.
+    """
+    usual = {column.title.lower() for column in RUN_COLUMNS}
+    more = {name: value_of for name, value_of in compared.items() if name not in usual}
+    made = (replace(_COMPARED, title=name, known=name in known) for name in more)
+    columns = [
+        replace(column, spare=0) if column.title.lower() == sorted_by else column
+        for column in (*RUN_COLUMNS[:-1], *made, RUN_COLUMNS[-1])
+    ]
     rows = []
     for run in runs:
         *cells, last = run_row(run, here)

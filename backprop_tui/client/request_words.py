@@ -80,6 +80,7 @@ _OPTIONS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "leftovers": ("--leftovers", str),
     "sweep": ("--sweep", lambda axis: f"{axis.key}={','.join(axis.values)}"),
 }
+OPTION_NAMES = frozenset(option for option, _ in _OPTIONS.values())
 _REPEATED = frozenset({"slurm_extra", "tags", "until", "after", "checkpoint_globs", "env", "sweep"})
 
 

@@ -18,11 +18,23 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import check_with_slurm
 from backprop_tui.client.specification import spec_from_settings
 from backprop_tui.config.load import Settings
-from backprop_tui.domain.arguments import OptionSyntax, change_arguments, with_placeholder
+from backprop_tui.domain.arguments import (
+    OptionSyntax,
+    change_arguments,
+    compare_arguments,
+    parse_arguments,
+    with_placeholder,
+)
 from backprop_tui.domain.causes.cause import batch_option, defined_batch_option, halved
 from backprop_tui.domain.command_lines import argument_start, find_target, name_of_path
 from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
-from backprop_tui.domain.resume_arguments import defined_options, option_default, option_syntax
+from backprop_tui.domain.resume_arguments import (
+    defined_options,
+    kept_outputs,
+    option_default,
+    option_syntax,
+    outdated_output,
+)
 from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.secrets import hidden_words, mask_words, reveal_words
 from backprop_tui.domain.slurm import SlurmOptions
@@ -152,13 +164,13 @@ def with_secrets_of(session: ClientSession, run_id: str, request: RunRequest) ->
     )
 
 
-def lost_variables(session: ClientSession, run: Run) -> str | None:
-    """What to say about variables that were given, are secret, and are not known any more."""
+def lost_variables(session: ClientSession, run: Run, *, where: str = "") -> str | None:
+    """What to say about variables that were given, are secret, and are not known any more; `where` they are given."""
     known = {*session.environment, *RunDirectory(session.home.run_folder(run.id)).given_secrets(run)}
     names = [name for name, value in run.spec.env if value is None and name not in known]
     if not names:
         return None
-    return f"--env {' '.join(names)} was given before but its value is not kept; give it again if it is needed"
+    return f"--env {' '.join(names)} was given before but its value is not kept; give it again{where} if it is needed"
 
 
 def syntax_of(run: Run) -> OptionSyntax:
@@ -199,7 +211,32 @@ def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:
     options = {name: value for name, value in given.items() if value not in (None, ())}
     options |= {"like": None, "command": source.command}
     options["env"] = tuple((dict(source.env) | dict(request.env)).items())
-    return _with_arguments(replace(source, **options), run, request.command or ())
+    like = _with_arguments(replace(source, **options), run, request.command or ())
+    problem = "" if request.sweep else _output_problem(run, source, like)
+    if problem:
+        session.warn_once(problem)
+    return like
+
+
+def _output_problem(run: Run, source: RunRequest, like: RunRequest) -> str:
+    """What is wrong with an output that a new run takes over from the run that it is like; empty if nothing is."""
+    script, syntax = script_source(run), syntax_of(run)
+    before, now = (parse_arguments(_script_arguments(request), syntax) for request in (source, like))
+    changes = compare_arguments(before, now)
+    outdated = outdated_output(changes)
+    kept = next((output for output in kept_outputs(changes) if output.values and "log" not in output.name), None)
+    if outdated or kept is None or "BACKPROP_RUN_" in script:
+        return outdated
+    name = f"{kept.name} {kept.text}"
+    return f"{name} is also that of run {run.id}, whose files may be overwritten; for another: -- {kept.name} NEW"
+
+
+def _script_arguments(request: RunRequest) -> tuple[str, ...]:
+    """The arguments of the script; none if they are inside of a shell command."""
+    if request.command is None:
+        return request.arguments
+    start = argument_start(request.command)
+    return () if start is None else request.command[start:]
 
 
 def _with_arguments(request: RunRequest, run: Run, words: tuple[str, ...]) -> RunRequest:

@@ -18,6 +18,7 @@ from backprop_tui.domain.secrets import mask_words
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import THRESHOLDS, Thresholds
 
+IN_FORM = " in the field Options"  # where a form takes the options without a field of their own
 SWEEP_OF_WAITING = "a waiting run cannot become a sweep"
 NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not given
 MAX_RUNS = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backprop_tui.domain.errors import BackpropError, SupervisorFailing, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -82,15 +82,25 @@ class ClientSession:
         """The settings in force in the current directory."""
         from backprop_tui.config.load import load
 
-        settings = load(
-            environment=self.environment,
-            directory=current_directory(),
-            user_file=self.config_path,
-            named=self.config_named,
-        )
+        settings = load(**self._sources)
         for note in settings.notes:
             self.warn_once(note)
         return settings
+
+    def valid_settings(self) -> Settings:
+        """The settings in force as far as they are valid, with the problems."""
+        from backprop_tui.config.load import load_valid
+
+        return load_valid(**self._sources)
+
+    @property
+    def _sources(self) -> Mapping[str, Any]:
+        return {
+            "environment": self.environment,
+            "directory": current_directory(),
+            "user_file": self.config_path,
+            "named": self.config_named,
+        }
 
     def wake_supervisor(self) -> None:
         """Wakes the supervisor, or starts one, for what was just written for it.

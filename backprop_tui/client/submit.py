@@ -14,7 +14,7 @@ from backprop_tui.client.command_line import Program, command_program, script_pr
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.request_words import remember_command
-from backprop_tui.client.run_request import RunRequest, arguments_at, grid, name_at
+from backprop_tui.client.run_request import IN_FORM, RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import ask_slurm, submit_now
 from backprop_tui.client.specification import (
@@ -80,8 +80,10 @@ class SubmissionPlan:
 
         It says what to type on a command line, or `in_form`.
         """
+        where = IN_FORM if in_form else ""
         shared = None if self.shared_output is None else self.shared_output.advice(in_form=in_form)
-        parts = (self.program.advice, resume_advice(self.runs[0], self.program.resume), shared)
+        python = self.program.advice and self.program.advice.replace("--python", f"--python{where}")
+        parts = (python, resume_advice(self.runs[0], self.program.resume, where=where), shared)
         return ". ".join(filter(None, (*self._misspelled(), *parts))) or None
 
     def _misspelled(self) -> Iterator[str]:

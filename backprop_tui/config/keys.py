@@ -146,7 +146,7 @@ _ALL = (
     ),
     Key(
         "gpu.max_temp_c",
-        kinds.number(least=0),
+        kinds.temperature(),
         85.0,
         "temperature in Celsius at which runs on a GPU are paused; runs do not start within 3 degrees of it; "
         "0 switches it off",
@@ -156,7 +156,7 @@ _ALL = (
     ),
     Key(
         "gpu.resume_margin_c",
-        kinds.number(least=0),
+        kinds.number(least=0, most=50),
         5.0,
         "degrees below the limit at which paused runs continue",
         strict=Strictness.HIGHER,
@@ -186,7 +186,12 @@ _ALL = (
         strict=Strictness.HIGHER,
         synonyms="storage",
     ),
-    Key("governor.sample_seconds", kinds.number(least=0.1, unit=SECONDS), 1.0, "seconds between two measurements"),
+    Key(
+        "governor.sample_seconds",
+        kinds.number(least=0.1, most=600, unit=SECONDS),
+        1.0,
+        "seconds between two measurements",
+    ),
     Key(
         "governor.on_overheat",
         kinds.choice("pause", "stop", "warn"),
@@ -265,7 +270,7 @@ _ALL = (
     Key("dashboard.background", kinds.choice("theme", "terminal"), "theme", '"terminal" paints no background'),
     Key(
         "dashboard.refresh_seconds",
-        kinds.number(least=0.5, unit=SECONDS),
+        kinds.number(least=0.5, most=600, unit=SECONDS),
         1.0,
         "seconds between two updates of the screen",
         synonyms="interval rate",

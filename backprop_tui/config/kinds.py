@@ -16,6 +16,7 @@ NONE = "none"
 AUTO = "auto"
 MAX_PATTERN_LENGTH = 1000
 MAX_NUMBER = 1e9  # larger values are mistakes, and would overflow as bytes or as a date
+MAX_CELSIUS = 110.0
 # Signals that only suspend a script, or that it ignores.
 _NO_STOP_SIGNALS = frozenset({"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"})
 Table = Mapping[str, str]
@@ -55,23 +56,37 @@ class Kind:
 
 
 def number(
-    *, above: float | None = None, least: float | None = None, optional: bool = False, unit: Unit | None = None
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float = math.inf,
+    otherwise: str = "",
+    optional: bool = False,
+    unit: Unit | None = None,
 ) -> Kind:
-    """A number; `above` is an exclusive and `least` an inclusive lower bound; `optional` accepts "none".
+    """A number; `above` is an exclusive lower bound, `least` and `most` are inclusive; `optional` accepts "none".
 
-    `unit` is the unit of a plain number; a text may have others, as 1h30m.
+    `unit` is the unit of a plain number; a text may have others, as 1h30m. `otherwise` is what to do instead of giving
+    more than `most`.
     """
 
     def read(raw: object) -> Value:
         if optional and _is_none(raw):
             return None
         value = _float(raw, ', or "none"' if optional else "", unit)
+        if value > most:
+            raise WrongValue(f"must be at most {most:g}" + ("" if unit is None else f" {unit.name}") + otherwise)
         if (above is not None and value <= above) or (least is not None and value < least):
             bound = f"more than {above:g}" if above is not None else f"at least {least:g}"
             raise WrongValue(f"must be {bound}" + (', or "none"' if optional else ""))
         return value
 
     return Kind(read)
+
+
+def temperature() -> Kind:
+    """Degrees Celsius at which a GPU is too hot: none works at more, so a larger number is a mistake."""
+    return number(least=0, most=MAX_CELSIUS, otherwise="; 0 switches the check off")
 
 
 def integer(*, least: int | None = None, auto: bool = False) -> Kind:

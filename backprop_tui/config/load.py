@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments_in, read_file, read_valid
@@ -24,10 +24,12 @@ class Settings:
     """The effective value of every key, and where it comes from.
 
     `notes` are what the user has to know about a project's file: what it executes, and what of it is left out.
+    `problems` are what is wrong in the files and variables.
     """
 
     settings: Mapping[str, Setting]
     notes: Sequence[str] = ()
+    problems: Sequence[ConfigError] = ()
 
     def __getitem__(self, name: str) -> Value:
         """The value of a key, as "gpu.max_temp_c"."""
@@ -76,10 +78,15 @@ def load(*, environment: Mapping[str, str], directory: str, user_file: str, name
     same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or with `named` that of
     --config, which must exist. Raises ConfigError if a layer has an error.
     """
-    layers = read_layers(user_file, directory, environment, named=named)
-    for problem in (problem for layer in layers for problem in layer.problems):
+    settings = load_valid(environment=environment, directory=directory, user_file=user_file, named=named)
+    for problem in settings.problems:
         raise type(problem)(problem.where, problem.problem, problem.hint or CHECK_HINT)
-    return merged(layers)
+    return settings
+
+
+def load_valid(*, environment: Mapping[str, str], directory: str, user_file: str, named: bool = False) -> Settings:
+    """Loads and merges what is valid of all layers, as `load` does; what is wrong is among the problems."""
+    return merged(read_layers(user_file, directory, environment, named=named))
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ def with_key_problems(layers: Sequence[Layer], key_problems: KeyProblems | None)
     return [replace(user, problems=[*user.problems, *problems]), *others]
 
 
-def merged(layers: Iterable[Layer]) -> Settings:
+def merged(layers: Sequence[Layer]) -> Settings:
     """The settings in force: the last layer that sets a key wins. What is wrong in a layer is left out.
 
     A project's file may only tighten the limits that the user has set.
@@ -121,7 +128,7 @@ def merged(layers: Iterable[Layer]) -> Settings:
         lifted = _lifted(layer, settings) if layer.is_project else {}
         settings |= {name: setting for name, setting in layer.settings.items() if name not in lifted}
         notes += [*layer.notes, *lifted.values()]
-    return Settings(settings, notes)
+    return Settings(settings, notes, [problem for layer in layers for problem in layer.problems])
 
 
 def _lifted(layer: Layer, before: Mapping[str, Setting]) -> dict[str, str]:

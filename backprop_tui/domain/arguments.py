@@ -6,7 +6,7 @@ import re
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import lru_cache
 from itertools import chain
 
@@ -26,10 +26,11 @@ Identity = tuple[str, int]  # the key of an argument, and how many of the same k
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSyntax:
-    """What the source of a script says about its options: which take no value, and which take several."""
+    """What the source of a script says about its options: which take no value, which several, and which only some."""
 
     switches: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from backprop_tui.domain.arguments import LITERAL, OptionSyntax, parse_arguments
+from backprop_tui.domain.arguments import LITERAL, Argument, OptionSyntax, parse_arguments
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.run import Queued, ResumeChannel, Run
 from backprop_tui.domain.similar import nearest
+
+ArgumentChange = tuple[Argument | None, Argument | None]  # before and now; None: it was added, or removed
 
 # Names of options that take a checkpoint to resume from, the most explicit first: from the examples of Hugging Face and
 # accelerate, from Lightning, fairseq, pytorch/examples and timm. `-` and `_` are the same in them.
@@ -30,6 +32,8 @@ _SWITCH = r"store_true|is_flag\s*=\s*True|BooleanOptionalAction"
 _NO_VALUE = rf"{_SWITCH}|store_false|store_const|append_const|action\s*=\s*['\"](?:count|version)|\bcount\s*=\s*True"
 _LIST = r"nargs\s*=\s*(?:['\"][+*]|[2-9]|[\w.]*REMAINDER)"
 _TRUTH = r"type\s*=\s*(?:\w+\.)?\w*bool\w*"
+_CHOICES = r"(?:choices\s*=\s*[\[({]|Choice\(\s*[\[(]|Literal\[)([^\])}]*)[\])}]"
+_WRITTEN_VALUE = r"'([^'\n]*)'|\"([^\"\n]*)\"|(-?\d[\d.]*)"
 _MAY_BE_BARE = r"nargs\s*=\s*['\"]\?"
 _NO_PATH = r"choices\s*=|store_false|type\s*=\s*(?:int|float)\b"
 
@@ -69,15 +73,18 @@ class ResumeMethod:
     obstacle: str | None = None
 
 
-def resume_advice(run: Run, method: ResumeMethod) -> str | None:
-    """What to do if a run has a checkpoint or will have one, and no known way passes it to the script; else None."""
+def resume_advice(run: Run, method: ResumeMethod, *, where: str = "") -> str | None:
+    """What to do if a run has a checkpoint or will have one, and no known way passes it to the script; else None.
+
+    `where` says where options are given, if not on a command line.
+    """
     has_checkpoint = isinstance(run.state, Queued) and run.state.resume_from is not None
     if not (has_checkpoint or is_sliced(run.spec)) or resumes_by(run.spec) is not None:
         return None
     reason = method.obstacle or "no option that takes a checkpoint was found in its source"
     return (
         f"{run.name}: {reason}: its checkpoint is passed in {RESUME_VARIABLE} only. A script that does not read it "
-        "starts over; give --resume-arg '--your-flag {path}', or read the variable in the script"
+        f"starts over; give --resume-arg '--your-flag {{path}}'{where}, or read the variable in the script"
     )
 
 
@@ -144,12 +151,24 @@ def option_default(source: str, option: str) -> str | None:
 
 
 def option_syntax(source: str) -> OptionSyntax:
-    """Which of the options that a source defines take no value, and which several."""
+    """Which of the options that a source defines take no value, which several, and which only some values."""
     definitions = [(name, text) for flag, text in _option_definitions(source) for name in _spellings(flag, text)]
     return OptionSyntax(
         switches=frozenset(name for name, text in definitions if re.search(_NO_VALUE, text)),
         lists=frozenset(name for name, text in definitions if re.search(_LIST, text)),
+        choices=_choices(source, definitions),
     )
+
+
+def _choices(source: str, definitions: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """The values of the options that take only some, if they are written out in the definition or in its type."""
+    texts = [*definitions, *((flag, annotation) for flag, annotation, _ in _options_of_signatures(source))]
+    listed = {name: match[1] for name, text in texts if (match := re.search(_CHOICES, text))}
+    return {
+        name: tuple("".join(value) for value in re.findall(_WRITTEN_VALUE, text))
+        for name, text in listed.items()
+        if not re.sub(_WRITTEN_VALUE, "", text).strip(", \n\t\r")
+    }
 
 
 def misspelled_options(source: str, arguments: Sequence[str]) -> Mapping[str, str]:
@@ -179,6 +198,35 @@ def output_options(source: str) -> Mapping[str, str | None]:
 def names_output(option: str) -> bool:
     """Whether an option by its name is for a directory for output, such as `--ckpt-dir` and `out`."""
     return re.fullmatch(_OUTPUT, re.sub(r"[-_.]", "", option).lower()) is not None
+
+
+def kept_outputs(changes: Iterable[ArgumentChange]) -> Iterator[Argument]:
+    """The arguments for output that a command has as another one does."""
+    for before, now in changes:
+        if before is not None and now is not None and before.words == now.words and names_output(now.name):
+            yield now
+
+
+def outdated_output(changes: Sequence[ArgumentChange]) -> str:
+    """Where an output, such as `ck/256-1`, has the old value of a changed argument in its name; else empty."""
+    changed = {
+        before.text: (now.name, now.text)
+        for before, now in changes
+        if before is not None and before.values and now is not None and before.words != now.words
+    }
+    for kept in kept_outputs(changes) if changed else ():
+        pattern = re.compile("|".join(_part_of_name(old) for old in sorted(changed, key=len, reverse=True)))
+        stale = list(dict.fromkeys(changed[match[0]][0] for match in pattern.finditer(kept.text)))
+        new = pattern.sub(lambda match: changed[match[0]][1], kept.text)
+        if stale:
+            return f"{kept.name} {kept.text} has the old {' and '.join(stale)} in it: {new} has the new"
+    return ""
+
+
+def _part_of_name(value: str) -> str:
+    """A pattern for a value in the name of a file: `256` is in `bs256-s1`, not in `1256`, and `1` not in `0.1`."""
+    before = r"(?<![\d.])" if value[:1].isdigit() else r"(?<![^\W_])"
+    return rf"{before}{re.escape(value)}(?![^\W_]|\.\d)"
 
 
 def _option_definitions(source: str) -> Iterator[tuple[str, str]]:

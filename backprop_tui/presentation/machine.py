@@ -93,20 +93,29 @@ class GovernorLine:
         return _TITLES.get(self.state, self.state)
 
 
-def governor_line(governor: GovernorState | None) -> GovernorLine:
-    """The governor for the dashboard; None is a machine without a living supervisor."""
+def governor_line(governor: GovernorState | None, *, waiting: int, elsewhere: int = 0) -> GovernorLine:
+    """The governor for the dashboard; None is a machine without a living supervisor.
+
+    `waiting` are the queued runs of this machine as the dashboard counts them, which the governor may not have seen
+    yet; `elsewhere` are those of other machines.
+    """
     if governor is None:
         return GovernorLine(state=STARTING, clauses=())
     if governor.queue_held:
         return held_line(governor.active)
     state = _STATES[governor.state]
-    if state != OPEN:
+    if state != OPEN and (waiting or state != WAITING):
         reasons = tuple(sanitize(reason["message"]) for reason in checks_of(map(asdict, governor.reasons)))
-        return GovernorLine(state=state, clauses=reasons, behind=max(0, governor.waiting - 1))
-    if not governor.waiting and not governor.active:
-        return GovernorLine(state=state, clauses=("nothing is waiting",))
+        return GovernorLine(state=state, clauses=reasons, behind=max(0, waiting - 1))
+    if not waiting and not governor.active:
+        return idle_line(elsewhere)
     room = room_clauses(governor.active, governor.max_parallel, governor.start_tokens)
-    return GovernorLine(state=state, clauses=room)
+    return GovernorLine(state=OPEN, clauses=room)
+
+
+def idle_line(elsewhere: int) -> GovernorLine:
+    waits = f"{counted(elsewhere, 'run')} waiting on other machines" if elsewhere else "nothing is waiting"
+    return GovernorLine(state=OPEN, clauses=(waits,))
 
 
 def held_line(active: int) -> GovernorLine:

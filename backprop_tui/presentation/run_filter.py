@@ -83,13 +83,14 @@ class FilterMistake(ValueError):
 class RunFilter:
     """All conditions have to hold. `mistakes` are about words that mean nothing; they are left out.
 
-    `names` are the arguments and metrics it compares, `words` are searched in texts. `follows_time`: it can change
-    although no run does.
+    `names` are the arguments and metrics it compares, those in `equal` with `=`; `words` are searched in texts.
+    `follows_time`: it can change although no run does.
     """
 
     text: str = ""
     mistakes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    equal: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     follows_time: bool = False
     _conditions: tuple[Condition, ...] = field(default=(), compare=False)
@@ -99,6 +100,7 @@ class RunFilter:
         conditions: list[Condition] = []
         mistakes: list[str] = []
         words = [match[0] for match in _WORD.finditer(text)]
+        compared = [match for word in words if (match := _COMPARISON.fullmatch(word)) and match[3]]
         for word in words:
             try:
                 conditions.append(_condition(word))
@@ -107,7 +109,8 @@ class RunFilter:
         return cls(
             text=text.strip(),
             mistakes=tuple(mistakes),
-            names=tuple(match[1] for word in words if (match := _COMPARISON.fullmatch(word)) and match[3]),
+            names=tuple(match[1] for match in compared),
+            equal=tuple(match[1] for match in compared if match[2] in ("=", "==")),
             words=tuple(word for word in words if not _COMPARISON.fullmatch(word) and word.lower() not in STATES),
             follows_time=any(word.startswith(_TIMES) for word in words),
             _conditions=tuple(conditions),

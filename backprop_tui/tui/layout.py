@@ -15,6 +15,7 @@ SELECTED_SHARE = 0.45  # of the rows for the selected run, if both panes have mo
 RUNS_SHARE = 0.6  # of the columns for the runs, if the selected run is beside them
 SPARE_ROWS = 2  # blank rows that a pane may keep, so that the rule does not move with each run and each line
 MIN_PANE_ROWS = 3
+RULE_PANE_ROWS = 6  # that a rule leaves to each pane, also one that was put on a larger screen; at most a third
 MIN_PANE_COLUMNS = 60
 RULE_STEP = 0.05  # by which a key moves the rule
 CHART_COLUMNS = 44
@@ -162,7 +163,8 @@ class _Panes:
 def _stacked(width: int, rest: int, needs: PaneNeeds) -> _Panes:
     """The selected run below the runs. If neither fits, the selected run has its share."""
     if needs.rule.rows is not None:
-        runs = _between(round(rest * needs.rule.rows), MIN_PANE_ROWS, rest - MIN_PANE_ROWS)
+        least = max(MIN_PANE_ROWS, min(RULE_PANE_ROWS, rest // 3))
+        runs = _between(round(rest * needs.rule.rows), least, rest - least)
     else:
         runs_before, selected_before = needs.shown_rows(width, beside=False)
         share = max(MIN_PANE_ROWS, int(rest * SELECTED_SHARE + 0.5))

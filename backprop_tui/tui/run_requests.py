@@ -102,11 +102,12 @@ class RunRequests(BackgroundCalls):
             from backprop_tui.client.request_words import request_words
             from backprop_tui.client.rerun import advised_change, lost_variables, request_like, request_of, syntax_of
             from backprop_tui.client.resume import read_resumable
+            from backprop_tui.client.run_request import IN_FORM
 
             run = read_resumable(self._session, run_id)
             request = (request_of if to_edit else request_like)(run, self._session.settings())
             advised, advice = (None, None) if to_edit else advised_change(run)
-            notes = () if to_edit else (lost_variables(self._session, run), advice)
+            notes = () if to_edit else (lost_variables(self._session, run, where=IN_FORM), advice)
             return RunSource(
                 run_id=run_id,
                 name=label,
@@ -195,12 +196,8 @@ class RunRequests(BackgroundCalls):
         return ()
 
     async def settings(self) -> Settings:
-        """Every setting with its value and origin.
-
-        Raises:
-            BackpropError: a setting is wrong.
-        """
-        return await self._in_thread(self._session.settings)
+        """Every setting with its value and origin, and what is wrong in the files."""
+        return await self._in_thread(self._session.valid_settings)
 
     @property
     def _cli(self) -> CommandLine:

@@ -65,7 +65,7 @@ class Snapshot:
     `history` has ended runs of the files of earlier months, if they were asked for. `governor` is None without a living
     supervisor. `total` counts all runs of the store. `histories` are those of each GPU, by UUID, and of the host;
     `nodes` are other machines with active runs. `cooling` has the degrees per second by which a GPU cools, if that is
-    measurable. `problem` says why not all of the store can be read or changed. `logout` is None until it is known how a
+    measurable. `problem` says why not all can be read, changed or queued. `logout` is None until it is known how a
     logout affects runs.
     """
 

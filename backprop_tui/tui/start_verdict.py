@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.arguments import OptionSyntax
@@ -38,6 +38,19 @@ class StartVerdict:
         if self.starts == self.runs:
             return f"{self.runs} runs: {self.message}" if self.is_submitted else f"{self.runs} runs, all start now"
         return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
+
+
+def joined(verdicts: Sequence[StartVerdict]) -> StartVerdict:
+    """The verdict about the runs of several commands."""
+    held = [verdict for verdict in verdicts if verdict.starts < verdict.runs]
+    warnings = dict.fromkeys(verdict.warning for verdict in verdicts if verdict.warning)
+    return replace(
+        verdicts[0],
+        starts=sum(verdict.starts for verdict in verdicts),
+        runs=sum(verdict.runs for verdict in verdicts),
+        message=(*held, *verdicts)[0].message,
+        warning=". ".join(warnings) or None,
+    )
 
 
 def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:

@@ -419,6 +419,7 @@ class StoreReader:
         self._boot_id = boot_id()
         self._config = WatchedFile(config_path)
         self._limits = MachineLimits()
+        self._wrong_setting: str | None = None
         self._governor = GovernorReader(home)
         self._machine = MachineReader(home)
         self._nodes = NodesReader(home)
@@ -470,20 +471,21 @@ class StoreReader:
         return decided if self._home.unreadable_report() else min(decided, active)
 
     def _problem(self) -> str | None:
-        """What keeps this user from seeing or changing all of the store."""
+        """What keeps this user from seeing or changing all of the store, or from queuing runs."""
         if self._owner is not None:
             return f"the store of {user_name(self._owner)}: as root you can look, and change nothing"
         failure = repeated_failure(self._home, SUPERVISOR)
         if failure is not None:
             return f"the supervisor keeps failing, {failure.reason}: backprop-tui doctor"
-        return self._home.unreadable_report()
+        return self._home.unreadable_report() or self._wrong_setting
 
     def _read_limits(self) -> MachineLimits:
         if self._config.changed():
             try:
                 self._limits = machine_limits(self._config.path)
-            except ConfigError:  # the supervisor keeps the previous limits as well
-                pass
+                self._wrong_setting = None
+            except ConfigError as error:  # the supervisor keeps the previous limits as well
+                self._wrong_setting = str(error).removeprefix(f"{os.path.dirname(self._config.path)}/")
         return self._limits
 
     def read_events(self, run_id: str | None) -> OpenRun | None:

@@ -112,6 +112,24 @@ def test_80_columns_hold_every_line_and_whole_ids(obey: Commands, runs: Runs, mo
     assert {line.split()[0] for line in lines} == {"ID", "a" * 24, "b"}
 
 
+def test_narrow_terminals_keep_what_the_runs_are_sorted_by(
+    obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id, seed, loss in (("a" * 8, 1, 3.25), ("b" * 8, 2, 1.125)):
+        spec = {"command": ("python", "train.py", "--lr=0.1", f"--seed={seed}")}
+        metrics = {"loss": 0.35287, "val_loss": loss, "acc": 0.75}
+        runs.ended(run_id, Status.FAILED, exit_code=1, spec=spec, name=run_id * 4, metrics=metrics)
+    monkeypatch.setattr(output, "width", lambda: 80)
+    command = ("list", "--filter", "lr=0.1 seed<9 acc<1 val_loss<9")
+    for sort in ("val_loss", "took", "acc", "lr"):
+        lines = obey(*command, "--sort", sort).lines
+        assert max(map(len, lines)) <= 80
+        assert sort in lines[0].lower()
+        assert ("lr" in lines[0].split()) == (sort == "lr")
+    monkeypatch.setattr(output, "width", lambda: None)
+    assert "lr" in obey(*command).lines[0].split()
+
+
 def test_filters_and_sorting(obey: Commands, runs: Runs) -> None:
     runs.ended("a", tags=("x", "y"), name="zeta")
     runs.ended("b", Status.FAILED, exit_code=1, tags=("x",), name="alpha")

@@ -63,7 +63,7 @@ BAD: list[tuple[str, str]] = [
     *(("--gpu-ids", text) for text in ("", "0,,1", "1,1")),
     *(("--gpu-memory-limit", text) for text in ("0", "101%", "half", "-8", "1.2.3")),
     *(("--gpu-min-vram", text) for text in ("-1", "lots")),
-    *(("--gpu-max-temp", text) for text in ("-5", "hot")),
+    *(("--gpu-max-temp", text) for text in ("-5", "hot", "300")),
     ("--gpu-probe", "magic"),
     ("--framework", "jax"),
     ("--launcher", "cloud"),

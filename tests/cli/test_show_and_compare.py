@@ -154,9 +154,12 @@ def test_many_runs_are_split_into_several_tables_if_they_do_not_fit(
     obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(7):
-        measured(runs, f"run{number}", float(number + 1), group="sweep", spec=asked("--lr", str(number)))
+        measured(
+            runs, f"run-of-{number}", *map(float, range(9, number, -1)), group="sweep", spec=asked("--lr", str(number))
+        )
     monkeypatch.setattr(output, "width", lambda: 80)
     lines = obey("compare", "sweep").lines
+    assert any(line.startswith("F run-of-5") for line in lines), "the legend of the curves"
     assert all(len(line) <= 80 for line in lines)
     assert sum(line.startswith("RUN ") for line in lines) == 3
     assert [line.split()[1:] for line in lines if line.startswith("--lr")] == [["0", "1", "2"], ["3", "4", "5"], ["6"]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.cli.tables import Column, columns_of, lines, one_line, shortened
+from backprop_tui.cli.commands import show, status
+from backprop_tui.cli.tables import QUEUE_COLUMNS, RUN_COLUMNS, Column, columns_of, lines, one_line, shortened
 
 COLUMNS = (
     Column(title="ID"),
@@ -40,6 +41,36 @@ def test_a_table_fits_and_its_ids_are_whole(rows: list[tuple[str, ...]], width: 
 def test_without_a_terminal_nothing_is_cut(rows: list[tuple[str, ...]]) -> None:
     for line, row in zip(lines(COLUMNS, rows, width=None)[1:], rows, strict=True):
         assert all(one_line(cell).strip() in line for cell in row)
+
+
+@given(data=st.data(), width=st.integers(24, 140))
+def test_no_row_of_a_real_table_is_longer_than_the_terminal(data: st.DataObject, width: int) -> None:
+    columns = data.draw(st.sampled_from((RUN_COLUMNS, QUEUE_COLUMNS, show.COLUMNS, status.GPU_COLUMNS)))
+    cells = [st.text("0123456789abcdef", max_size=8 if column.least is None else 60) for column in columns]
+    table = lines(columns, data.draw(st.lists(st.tuples(*cells), max_size=4)), width=width)
+    assert max(map(columns_of, table)) <= width
+
+
+def test_what_says_nothing_new_goes_before_a_cell_is_cut_and_what_matters_least_before_the_rest() -> None:
+    columns = (
+        Column(title="ID"),
+        Column(title="EMPTY", spare=1),
+        Column(title="lr", known=True, spare=1),
+        Column(title="TEXT", least=4, spare=3),
+        Column(title="MORE", spare=2),
+        Column(title="KEPT"),
+    )
+    row = ("a", "-", "0.1", "words", "123", "0.5")
+
+    def headings(width: int | None) -> list[str]:
+        return lines(columns, [row], width=width)[0].split()
+
+    assert headings(None) == headings(33) == [column.title for column in columns]
+    assert headings(32) == headings(28) == ["ID", "EMPTY", "TEXT", "MORE", "KEPT"]
+    assert headings(27) == headings(20) == ["ID", "TEXT", "MORE", "KEPT"]
+    assert lines(columns, [row], width=20)[1] == "a   wor…  123   0.5"
+    assert headings(19) == headings(14) == ["ID", "MORE", "KEPT"]
+    assert headings(13) == ["ID", "KEPT"]
 
 
 def test_ids_are_whole_even_where_they_alone_are_too_wide() -> None:

@@ -218,3 +218,32 @@ def test_after_a_lack_of_memory_the_default_batch_size_is_halved_or_the_option_i
     change, end = expected
     advice = None if end is None else f"advice: use a smaller batch; this command gives none{end}"
     assert advised_change(failed) == (change, advice)
+
+
+@pytest.mark.parametrize(
+    ("given", "warning"),
+    [
+        ("-- --lr 2", "--out ck/1-a has the old --lr in it: ck/2-a has the new"),
+        (
+            "-- --fast",
+            "--out ck/1-a is also that of run old1, whose files may be overwritten; for another: -- --out NEW",
+        ),
+        ("-- --lr 2 --out ck/2-a", None),
+    ],
+)
+def test_an_output_that_is_taken_over_from_the_other_run_is_pointed_out(
+    session: ClientSession, runs: Runs, script: Path, given: str, warning: str | None
+) -> None:
+    _add(session, replace(_planned(session, "train.py -- --lr 1 --out ck/1-a --log-dir tb"), id="old1"))
+    _like(session, f"--like old1 {given}")
+    assert session.warnings == ({warning} if warning else set())
+
+
+def test_advice_in_a_form_names_the_field_for_other_options(session: ClientSession, runs: Runs, script: Path) -> None:
+    request = parse_request(["--total-minutes", "60", "--python", sys.executable, "train.py"])
+    planned = plan(session, request)
+    option = "--resume-arg '--your-flag {path}'"
+    assert f"give {option}, or" in str(planned.advice())
+    assert f"give {option} in the field Options, or" in str(planned.advice(in_form=True))
+    without = replace(planned, program=replace(planned.program, advice="make it again, or use --python"))
+    assert "use --python in the field Options" in str(without.advice(in_form=True))

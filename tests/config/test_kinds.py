@@ -95,6 +95,22 @@ def test_a_huge_number_is_refused_with_the_bound(name: str, raw: object) -> None
         KEYS[name].kind.read(raw)
 
 
+@pytest.mark.parametrize(
+    ("name", "most", "advice"),
+    [
+        ("gpu.max_temp_c", 110, "; 0 switches the check off"),
+        ("gpu.resume_margin_c", 50, ""),
+        ("governor.sample_seconds", 600, " seconds"),
+        ("dashboard.refresh_seconds", 600, " seconds"),
+    ],
+)
+def test_a_number_that_cannot_be_meant_is_refused(name: str, most: int, advice: str) -> None:
+    assert KEYS[name].kind.read(most) == most
+    with pytest.raises(WrongValue) as refusal:
+        KEYS[name].kind.read(most + 1)
+    assert str(refusal.value) == f"must be at most {most}{advice}"
+
+
 def test_none_is_read_where_there_may_be_no_value() -> None:
     for name in ("max_run_minutes", "gpu_memory_limit", "run.warn_signal", "run.python", "notify.command"):
         assert KEYS[name].kind.read("None") is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_arguments import all_options, misspelled_options, resume_template
+from backprop_tui.domain.resume_arguments import all_options, misspelled_options, option_syntax, resume_template
 
 IMAGENET = """
 parser.add_argument('-b', '--batch-size', default=256, type=int)
@@ -134,3 +134,24 @@ def test_garbage_source_takes_no_time() -> None:
         began = time.process_time()
         resume_template(source)
         assert time.process_time() - began < 2.0
+
+
+def test_the_values_of_options_that_take_only_some_are_read_where_they_are_written_out() -> None:
+    source = """
+p.add_argument("-o", "--opt", choices=["adam", 'adam w', "sgd"], default="adam")
+p.add_argument("--layers", type=int, choices=(12, 24,
+    36))
+p.add_argument("--model", choices=MODELS)
+p.add_argument("--head", choices=["linear", *HEADS])
+@click.option("--act", type=click.Choice(["relu", "gelu"]))
+@dataclass
+class Args:
+    sched: Literal["cosine", "linear"] = "cosine"
+tyro.cli(Args)
+"""
+    assert option_syntax(source).choices == {
+        **dict.fromkeys(("-o", "--opt"), ("adam", "adam w", "sgd")),
+        "--layers": ("12", "24", "36"),
+        "--act": ("relu", "gelu"),
+        "--sched": ("cosine", "linear"),
+    }

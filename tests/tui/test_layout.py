@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from backprop_tui.tui.layout import (
     MIN_PANE_ROWS,
+    RULE_PANE_ROWS,
     SPARE_ROWS,
     Layout,
     MachineForm,
@@ -159,6 +160,14 @@ def test_a_rule_that_was_put_somewhere_stays_there(
     assert rule_of(other) == rule_of(panes)
     if 0.4 <= place <= 0.6:
         assert abs(rule_of(panes) - place) < 0.05
+
+
+@given(st.floats(0, 1), st.integers(20, 60))
+def test_a_rule_from_a_larger_screen_leaves_room_in_both_panes(place: float, height: int) -> None:
+    large = compute_layout(120, 100, gpus=0)
+    panes = compute_layout(80, height, gpus=0, needs=needing(50, 50, rule=rule_after(large, RulePlace(), place)))
+    rows = panes.runs_rows, panes.selected_rows
+    assert min(rows) >= min(RULE_PANE_ROWS, sum(rows) // 3)
 
 
 def test_without_a_run_there_is_no_selected_run() -> None:

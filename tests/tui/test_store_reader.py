@@ -316,3 +316,13 @@ def test_a_run_in_slurms_queue_is_read_once(store: Home, runs: Runs, monkeypatch
     (run,) = (known.run for known in reader.read(None).runs)
     assert run is not None
     assert run.spec.max_run_seconds == 7200.0
+
+
+def test_a_wrong_key_of_the_configuration_is_named_until_it_is_right(store: Home) -> None:
+    reader = _reader(store)
+    path = Path(store.root, "config.toml")
+    path.write_text("[gpu]\nmax_tmp_c = 80\n")
+    assert reader.read(None).problem == "config.toml:2: unknown key 'gpu.max_tmp_c'; did you mean 'gpu.max_temp_c'?"
+    path.write_text("max_parallel = 3\n")
+    snapshot = reader.read(None)
+    assert (snapshot.problem, snapshot.limits.max_parallel) == (None, 3)

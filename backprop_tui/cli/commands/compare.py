@@ -117,9 +117,21 @@ def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.C
         return
     output.line()
     labels = [f"{curves.LETTERS[index]} {run.record['id']}" for index, (run, _) in enumerate(drawn)]
-    legend = "  ".join(curves.painted(text, index) for index, text in enumerate(labels))
-    output.line(f"{tables.one_line(metric)} by {options.by}  {legend}")
+    for part in _legend(f"{tables.one_line(metric)} by {options.by}", labels):
+        output.line(tables.GAP.join(part))
     curves.plot([curves.track_of(series, run.run, options.by) for run, series in drawn], options, rows=_CURVE_ROWS)
+
+
+def _legend(title: str, labels: Sequence[str]) -> Iterator[list[str]]:
+    """The title and the painted labels, in as many rows as they need."""
+    width, row, cells = output.width(), [title], len(title)
+    for index, label in enumerate(labels):
+        if width is not None and cells + len(tables.GAP) + len(label) > width:
+            yield row
+            row, cells = [], -len(tables.GAP)
+        row.append(curves.painted(label, index))
+        cells += len(tables.GAP) + len(label)
+    yield row
 
 
 def _chunks(count: int) -> Iterator[tuple[int, int]]:

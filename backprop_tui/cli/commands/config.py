@@ -19,7 +19,11 @@ from backprop_tui.domain.thresholds import OPTION_OF_SETTING
 
 SUMMARY = "show, check and change the settings"
 
-_COLUMNS = (tables.Column(title="KEY"), tables.Column(title="VALUE", least=8), tables.Column(title="ORIGIN", least=10))
+_COLUMNS = (
+    tables.Column(title="KEY"),
+    tables.Column(title="VALUE", least=8),
+    tables.Column(title="ORIGIN", least=10, spare=1),
+)
 
 _BRIEF = 20  # columns of a value that the other rows are padded to
 
@@ -54,7 +58,7 @@ def _show(arguments: argparse.Namespace, session: Session) -> int:
             raise unknown_key("config show", name, HELP_TEXTS)
     layers = _layers(session)
     settings = merged(layers)
-    problems = [problem for layer in layers for problem in layer.problems]
+    problems = settings.problems
     names = arguments.keys or list(KEYS)
     values = {name: {"value": settings[name], "origin": settings.origin(name)} for name in names}
     words = {name: shown(settings[name]) if arguments.keys else _in_brief(settings[name]) for name in names}

@@ -123,7 +123,9 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         diagnostics.say(doubt)
     if chosen:
         compared = {} if arguments.filter is None else arguments.filter.compared
-        tables.show_runs(chosen, session.home.host, {**_sorted_column(arguments.sort, sort, chosen), **compared})
+        compared = {**_sorted_column(arguments.sort, sort, chosen), **compared}
+        known = () if arguments.filter is None else arguments.filter.equal
+        tables.show_runs(chosen, session.home.host, compared, sorted_by=arguments.sort, known=known)
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     else:

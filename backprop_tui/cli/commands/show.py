@@ -36,14 +36,14 @@ SUMMARY = "show the curves of a run's metrics in the terminal, or the runs of a 
 
 _LINE_WIDTH = 16
 
-_COLUMNS = (
+COLUMNS = (
     tables.Column(title="METRIC", least=8, middle=True),
-    tables.Column(title="FIRST", right=True),
+    tables.Column(title="FIRST", right=True, spare=3),
     tables.Column(title="LAST", right=True),
-    tables.Column(title="LEAST", right=True),
-    tables.Column(title="MOST", right=True),
-    tables.Column(title="BEST *SMOOTHED", right=True),
-    tables.Column(title="CURVE"),
+    tables.Column(title="LEAST", right=True, spare=4),
+    tables.Column(title="MOST", right=True, spare=4),
+    tables.Column(title="BEST *SMOOTHED", right=True, spare=1),
+    tables.Column(title="CURVE", spare=2),
 )
 
 
@@ -99,16 +99,16 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
     """The runs of a group; without an order only the last value of the metric."""
     name = metric or "METRIC"
     best = (
-        tables.Column(title=f"{name} {best_words(name).upper()}", right=True),
-        tables.Column(title="AT", right=True),
+        tables.Column(title=f"{name} {best_words(name).upper()}", right=True, least=9, middle=True),
+        tables.Column(title="AT", right=True, spare=2),
     )
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
-        tables.Column(title="STATE"),
+        tables.Column(title="STATE", spare=1),
         tables.Column(title="NAME", least=8, middle=True),
         *(best if ranking.ranked else ()),
-        tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True),
+        tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True, least=9, middle=True, spare=3),
     )
     values = dict(ranking.ranked)
     rows = []
@@ -149,7 +149,7 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
     for series in plotted:
         _plot(series, run, options)
     output.line()
-    tables.show(_COLUMNS, [_row(series, run.record, unicode=options.unicode) for series in metrics.values()])
+    tables.show(COLUMNS, [_row(series, run.record, unicode=options.unicode) for series in metrics.values()])
     return OK
 
 

@@ -40,14 +40,14 @@ SUMMARY = "show the machine, the governor and the unfinished runs, or everything
 _WATCH_SECONDS = 2.0
 _CURRENT_SECONDS = 10.0
 _MARGIN = 13
-_GPU_COLUMNS = (
+GPU_COLUMNS = (
     tables.Column(title="GPU"),
-    tables.Column(title="NAME", least=8),
-    tables.Column(title="HEALTH"),
-    tables.Column(title="UTIL", right=True),
-    tables.Column(title="MEMORY", right=True),
-    tables.Column(title="TEMP", right=True),
-    tables.Column(title="POWER", right=True),
+    tables.Column(title="NAME", least=8, spare=4),
+    tables.Column(title="HEALTH", least=6),
+    tables.Column(title="UTIL", right=True, spare=2),
+    tables.Column(title="MEMORY", right=True, spare=1),
+    tables.Column(title="TEMP", right=True, spare=3),
+    tables.Column(title="POWER", right=True, spare=5),
     tables.Column(title="RUNS", least=8),
 )
 
@@ -203,7 +203,7 @@ def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView])
     if readings.gpus:
         names = {view.run.id: view.run.name for view in unfinished}
         output.line()
-        tables.show(_GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in readings.gpus])
+        tables.show(GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in readings.gpus])
         _print_lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
         output.line()
     else:
@@ -224,7 +224,7 @@ def _print_node(name: str, sample: Sample, runs: Sequence[Run]) -> None:
     if gpus:
         names = {run.id: run.name for run in runs}
         output.line()
-        tables.show(_GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in gpus])
+        tables.show(GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in gpus])
         output.line()
 
 

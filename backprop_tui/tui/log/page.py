@@ -77,6 +77,9 @@ ERROR_PATTERN = re.compile(
         Traceback\ \(most\ recent\ call\ last\)
       | (?:[A-Za-z_]\w*\.)* [A-Z]\w* (?:Error|Exception|Interrupt|Exit|Fault) (?:: | \s*$)  # torch.OutOfMemoryError:
       | (?i:error|fatal(?:\ error)?) : (?!\s*[-+]?\d*\.?\d+ \s* (?:$|[,;|]))            # a figure: error: 0.31
+      | [\w./-]+ (?:\ [\w.-]+){0,3} (?::\d+)* :\ (?i:error|fatal(?:\ error)?) : (?!\s*[-+]?\.?\d)  # train.py: error:
+      | [\w./-]+ :\ (?: .*command\ not\ found | can't\ open\ file | No\ module\ named )   # shells, interpreters
+      | ╭─\ [\w\ ]*[Ee]rror\ ─                                                           # typer, tyro
     )
   | \b (?:ERROR|CRITICAL|FATAL) \b (?!\W{1,3} (?:\d*\.\d | \d+\s*(?:$|[,;|])))         # levels of logging
   | \b CUDA \ (?:out\ of\ memory | error)

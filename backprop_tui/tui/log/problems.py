@@ -17,7 +17,7 @@ _FIRST_STRIDE_BYTES = 64
 # In lower case. Every line that `classify_line` calls an error or a warning contains one of them.
 _CLUES = re.compile(
     rb"error|warn|traceback|exception|interrupt|exit|fault|critical|fatal|memory|nccl|killed|terminated|aborted"
-    rb"|no space|nan\b|inf(?:inity)?\b"
+    rb"|no space|nan\b|inf(?:inity)?\b|command not found|can't open file|no module named"
 )
 _PROBLEMS = {LineKind.ERROR: Problem.ERROR, LineKind.WARNING: Problem.WARNING}
 

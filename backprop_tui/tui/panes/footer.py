@@ -13,7 +13,11 @@ from backprop_tui.tui.lines import Line, LineBuilder, Token, ends, hint, width_o
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _ALL_KEYS = hint("?", "all keys ")
-KEYS_BESIDE = 22  # cells that no message covers: `q leave   ? all keys`; as in the style sheet
+
+
+def keys_beside(width: int) -> int:
+    """The cells that no message covers: `q leave   ? all keys`; none where the screen is too narrow for a footer."""
+    return 22 if width >= 60 else 0
 
 
 def draw_footer(
@@ -67,7 +71,7 @@ class FooterBar(LineWidget):
 
     def make_room(self, message: str) -> None:
         """Shows the keys beside a message that covers the beginning of the line; empty: there is none."""
-        self._covered = min(cell_len(message) + 3, max(0, self.size.width - KEYS_BESIDE)) if message else 0
+        self._covered = min(cell_len(message) + 3, self.size.width - keys_beside(self.size.width)) if message else 0
         if self._actions:
             self._paint()
 

@@ -11,6 +11,7 @@ from textual.message import Message
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations, machine
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import cause_text, is_problem
@@ -42,17 +43,16 @@ class GovernorLineView:
 
 def governor_line_view(snapshot: Snapshot) -> GovernorLineView:
     """The line. A machine without unfinished runs needs no supervisor: there the queue is open or held."""
-    state = snapshot.governor
-    if state is None and not _has_unfinished_runs(snapshot):
-        idle = machine.GovernorLine(state=machine.OPEN, clauses=("nothing is waiting",))
-        return GovernorLineView(line=machine.held_line(0) if snapshot.queue_held else idle)
+    state, unfinished = snapshot.governor, snapshot.unfinished
+    queued = [run.record["host"] for run in unfinished if run.status is Status.QUEUED]
+    waiting = queued.count(snapshot.host)
+    if state is None and all(run.record["host"] != snapshot.host for run in unfinished):
+        line = machine.held_line(0) if snapshot.queue_held else machine.idle_line(len(queued))
+        return GovernorLineView(line=line)
+    line = machine.governor_line(state, waiting=waiting, elsewhere=len(queued) - waiting)
     if state is None or state.start_tokens is None:
-        return GovernorLineView(line=machine.governor_line(state))
-    return GovernorLineView(line=machine.governor_line(state), starts=(state.start_tokens, state.start_burst))
-
-
-def _has_unfinished_runs(snapshot: Snapshot) -> bool:
-    return any(run.record["host"] == snapshot.host for run in snapshot.unfinished)
+        return GovernorLineView(line=line)
+    return GovernorLineView(line=line, starts=(state.start_tokens, state.start_burst))
 
 
 def draw_governor(view: GovernorLineView, width: int, glyphs: Glyphs) -> Line:

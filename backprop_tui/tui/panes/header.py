@@ -77,7 +77,7 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
 
 
 def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Piece]:
-    left = [Piece(" backprop", Token.ACCENT, bold=True)]
+    left = [Piece(" backprop", Token.ACCENT, bold=True, click="app.command_palette")]
     if view.read_only and room >= 14:
         left.append(Piece("  READ-ONLY", Token.WARN, bold=True))
     if view.simulation:

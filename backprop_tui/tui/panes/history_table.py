@@ -8,6 +8,7 @@ from dataclasses import replace
 from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, Moment
@@ -198,13 +199,12 @@ def draw_history_row(
 
 
 def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
-    """Without the arguments that have columns of their own."""
-    name = row.name
-    keys = columns.keys
-    for argument, value in run.differing:
-        if ARGUMENT + argument in keys:
-            name = name.replace(f" {argument}={value}", "")
-    return name
+    """Without the arguments that have columns of their own; what is left of a member of a group may be its name."""
+    name = f" {row.name} "
+    for pair in (*split_point(run.name)[1], *map("=".join, run.differing)):
+        if ARGUMENT + pair.partition("=")[0] in columns.keys:
+            name = name.replace(f" {sanitize(pair)} ", " ")
+    return name.strip() or sanitize(split_point(run.name)[0])
 
 
 def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:

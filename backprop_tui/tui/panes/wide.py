@@ -19,9 +19,8 @@ from backprop_tui.tui.snapshot import Snapshot
 
 _LABEL = 12
 _GRID_LABEL, _LEAST_GRID_COLUMN = 7, 20
-_MOST_ROWS = 16  # of one device
 _GAP = 2
-_SPACED_FROM = 4  # rows of one device, of which the last is blank
+_SPACED_FROM = 3  # rows of each device, between which there is a blank row
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +40,12 @@ def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
 def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
     """A heading, then as many rows for each device that has a history: only charts of one height can be compared.
 
-    Where there are fewer rows than devices, several share a row; those that do not fit then either are counted.
+    The rows that are left over keep them apart. Where there are fewer rows than devices, several share a row; those
+    that do not fit then either are counted.
     """
     known = [device for device in devices if device.history.utilization or device.history.memory]
     if len(known) > rows - 1:
         return _draw_grid(known, width, rows, glyphs)
-    height = min(_MOST_ROWS, (rows - 1) // max(1, len(known)))
     has_heat = any(any(device.history.celsius) for device in known)
     titles = ("utilization", "memory", *(("temperature",) if has_heat else ()))
     cells = max(1, (width - 2 - _LABEL) // len(titles) - _GAP)
@@ -55,7 +54,11 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
     lines = [_heading(count, [*zip(at, titles, strict=True)], width, glyphs)]
     if not known:
         return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
-    for device in known:
+    apart = rows // len(known) - 1
+    height = apart if apart >= _SPACED_FROM else (rows - 1) // len(known)
+    gaps, blank = max(1, len(known) - 1), rows - 1 - height * len(known)
+    for index, device in enumerate(known):
+        lines += [()] * (index * blank // gaps - max(0, index - 1) * blank // gaps)
         lines += _device_lines(device, at, cells, height, count, glyphs)
     return lines
 
@@ -91,9 +94,8 @@ def _device_lines(
 ) -> Iterator[Line]:
     history = device.history
     curves = ((history.utilization, Token.OK), (history.memory, Token.INFO), (history.celsius, Token.MUTED))
-    filled = rows - (rows >= _SPACED_FROM)
     wide = [(stretched(points, count, cells), token) for points, token in curves]
-    drawn = [([*area(points, cells, filled, glyphs.curves), ""], token) for points, token in wide]
+    drawn = [(area(points, cells, rows, glyphs.curves), token) for points, token in wide]
     for row in range(rows):
         builder = LineBuilder()
         builder.put(" ").put(left(device.name if row == 0 else "", _LABEL, glyphs), bold=True)

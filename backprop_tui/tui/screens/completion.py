@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from textual import events, on, work
 
+from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hint
@@ -46,6 +47,12 @@ def matching_options(typed: str, options: Iterable[str], line: str) -> Completio
     given = {word.partition("=")[0] for word in line.split()} - {typed}
     fitting = [option for option in options if option.startswith(typed) and option not in given]
     return Completions(typed=typed, words=tuple(fitting))
+
+
+def option_with_value(before: str) -> tuple[str, str] | None:
+    """The option at the end of a text and what was typed of its value: of the last one in a list with commas."""
+    match = re.search(r"(?<!\S)(--?[\w.-]+)(?:=|[ ]+)([^\s'\"=]*)$", before)
+    return None if match is None else (match[1], match[2].rpartition(",")[2])
 
 
 def matching_paths(typed: str) -> Completions:
@@ -186,9 +193,23 @@ class CompletingForm(Form):
         """The options of the script in the command."""
         raise NotImplementedError
 
+    def choices_of(self, option: str) -> Sequence[str]:
+        """The values of an option that takes only some."""
+        raise NotImplementedError
+
     @property
     def _table(self) -> ArgumentTable:
         return self.query_one(ArgumentTable)
+
+    def _value_before_cursor(self) -> tuple[str, str] | None:
+        """The option whose value is being typed, and that value; None for an option without choices."""
+        entry = self.focused
+        typed = None
+        if isinstance(entry, ArgumentTable):
+            typed = entry.value_before_cursor or option_with_value(entry.added_before_cursor)
+        elif isinstance(entry, FieldInput) and entry is self.field(COMMAND):
+            typed = option_with_value(entry.value[: entry.cursor_position])
+        return typed if typed is not None and self.choices_of(typed[0]) else None
 
     def _word_before_cursor(self) -> str | None:
         entry = self.focused
@@ -206,8 +227,12 @@ class CompletingForm(Form):
         self.draw_status()
 
     def find_completions(self) -> None:
-        word = self._word_before_cursor()
-        if word is None:
+        word, value = self._word_before_cursor(), self._value_before_cursor()
+        if value is not None:
+            option, typed = value
+            fitting = (quoted(choice) for choice in self.choices_of(option) if choice.startswith(typed))
+            self._offer(Completions(typed=typed, words=tuple(fitting)))
+        elif word is None:
             self._offer(Completions(typed=""))
         else:
             self._complete(word)
@@ -225,8 +250,10 @@ class CompletingForm(Form):
         self._draw_completions()
 
     def _draw_completions(self) -> None:
+        for table in self.query(ArgumentTable):  # none while the dialog is being closed, as below
+            table.is_completed = bool(self._completion.candidates)
         lines = draw_completions(self._completion, self.text_width, self.glyphs)
-        for widget in self.query("#hint").results(LineWidget):  # none while the dialog is being closed
+        for widget in self.query("#hint").results(LineWidget):
             rows, self.hint_rows = self.hint_rows, max(1, len(lines))
             widget.styles.height = self.hint_rows
             widget.show(lines)

@@ -21,6 +21,7 @@ from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import cause_of
 from backprop_tui.tui.absence import AbsenceDigest
+from backprop_tui.tui.action import Action, Scope
 from backprop_tui.tui.actions import ACTIONS, GROUP, LOG, METRICS, MOVE, RUNS
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.bridge import Bridge
@@ -29,6 +30,8 @@ from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.notifications import EventNotice
+from backprop_tui.tui.panes.selected_run import LOG as LOG_TAB
+from backprop_tui.tui.panes.selected_run import METRICS as METRICS_TAB
 from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.panes_screen import PanesScreen
 from backprop_tui.tui.screens.ui_state import Targets
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 _TRACEBACK_BYTES = 256 << 10  # of the end of a log, in which the traceback of a cause is looked for
 _MAX_PLACES = 50  # that a log names, of which the first existing one is opened
 
+_TABS = {Scope.LOG: LOG_TAB, Scope.METRICS: METRICS_TAB}
 _READ_SECONDS = 0.4  # no key is held back for longer
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
@@ -127,7 +131,7 @@ class DialogsScreen(PanesScreen):
         from backprop_tui.tui.screens.draft import COMMAND
         from backprop_tui.tui.screens.shell_line import join_lines
 
-        line = sanitize(join_lines(message.text)).strip()
+        line = sanitize(join_lines(message.text)).lstrip()
         if line and not self.refuses_changes():
             self._open_new_run(self._draft, keep=True, pasted={COMMAND: line})
 
@@ -246,7 +250,14 @@ class DialogsScreen(PanesScreen):
         of_tab = GROUP if self.selected.shows_group else (LOG, METRICS, METRICS, MOVE, MOVE)[self.selected.tab]
         section = of_tab if self.selected.has_focus_within else RUNS
         commands, actions = self.offered(self.user_commands), self.offered(ACTIONS)
-        self.app.push_screen(Help(commands, actions, first=section, search=search, glyphs=self.glyphs))
+
+        async def closed(entry: Action | UserCommand | None) -> None:
+            if isinstance(entry, Action):
+                await self.carry_out(entry)
+            elif entry is not None:
+                await self.run_user_command(entry)
+
+        self.app.push_screen(Help(commands, actions, first=section, search=search, glyphs=self.glyphs), closed)
 
     def action_digest(self) -> None:
         self._bridge.request_digest()  # the digest opens when the events are read
@@ -328,12 +339,24 @@ class DialogsScreen(PanesScreen):
         words = [*shlex.split(os.environ.get("PAGER") or "less +G"), path]
         run_in_terminal(self, words, program="a pager", hint="Set $PAGER")
 
+    async def carry_out(self, action: Action) -> None:
+        """Does an action of this screen or of one of its panes, which is shown first if need be."""
+        if action.scope is Scope.MAIN:
+            await self.run_action(action.command)
+        elif (action.scope is Scope.GROUP) != self.selected.shows_group:
+            self.tell("Select a group first" if action.scope is Scope.GROUP else "Select a run first", bad=True)
+        else:
+            if action.scope in _TABS:
+                self.selected.choose(_TABS[action.scope])
+            self.set_focus(self.selected.tab_widget)
+            await self.selected.tab_widget.run_action(action.command)
+
     async def run_user_command(self, command: UserCommand) -> None:
         """Runs a command of the user for the selected run, or the action that it stands for."""
         from backprop_tui.tui.screens.running_commands import start_command
 
         if command.action is not None:
-            await self.run_action(command.action.command)
+            await self.carry_out(command.action)
         else:
             self.work(start_command(self, command, self.state.selected_run(self.snapshot)))
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import argument_start
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.tui.screens.shell_line import VARIABLE, ShellLine, join_lines, line_word, split_line
+from backprop_tui.tui.screens.shell_line import VARIABLE, ShellLine, join_lines, line_word, split_commands, split_line
 
 _INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
 _SCRIPT_SUFFIXES = (".py", ".sh")
@@ -64,8 +64,19 @@ def parse_command(text: str) -> ParsedCommand:
 
 
 def left_out(text: str) -> str:
-    """The shell syntax in a command line that has no effect on a run; raises as `parse_command` does."""
-    return " ".join(_split(text).idle)
+    """The shell syntax in a command line that has no effect on a run, and why; nothing while it cannot be read."""
+    idle: Sequence[str] = ()
+    with suppress(ValueError):  # `parse_command` says why
+        idle = _split(text).idle
+    why = ", and ".join(dict.fromkeys(filter(None, map(_why_idle, idle))))
+    return f"left out: {' '.join(idle)}{f'   runs {why}' if why else ''}" if idle else ""
+
+
+def _why_idle(piece: str) -> str:
+    """Why a run needs no redirection and no background; a comment, `;` and `</dev/null` explain themselves."""
+    if piece in ("&", "nohup"):
+        return "go on without a terminal"
+    return "keep their log" if ">" in piece and not piece.startswith("#") else ""
 
 
 def _split(text: str) -> ShellLine:
@@ -202,15 +213,29 @@ FOLDED_FIELDS = (
 
 
 _LABELS = {field.name: field.label.strip() for row in (MAIN_FIELDS, *FOLDED_FIELDS) for field in row}
+_OPTION = re.compile(r"(?<!\S)(?P<option>--[a-z-]+)(?: [A-Z]+\b)?")
 _SEE_HELP = re.compile(r"; see: backprop-tui run --help$")
 
 
 def in_terms_of_fields(problem: str, draft: Draft) -> str:
-    """What `run` found wrong, beginning with the name of the field that was filled in instead of its option."""
+    """What `run` found wrong, beginning with the name of the field that was filled in instead of its option.
+
+    Its hint names fields, too, unless it is a line for a shell.
+    """
     options, colon, rest = problem.partition(": ")
     names = (_FIELDS.get(option, "") for option in re.split(r"[/ ]", options))
     field = next((name for name in names if draft.get(name, "").strip()), None)
-    return problem if field is None else f"{_LABELS[field]}{colon}{_SEE_HELP.sub('', rest)}"
+    about = problem if field is None else f"{_LABELS[field]}{colon}{_SEE_HELP.sub('', rest)}"
+    text, semicolon, hint = about.rpartition("; ")
+    return about if PROGRAM in hint else text + semicolon + _OPTION.sub(_place_of_option, hint)
+
+
+def _place_of_option(match: re.Match[str]) -> str:
+    from backprop_tui.client.request_words import OPTION_NAMES
+    from backprop_tui.client.run_request import IN_FORM
+
+    option = match["option"]
+    return _LABELS[_FIELDS[option]] if option in _FIELDS else match[0] + (IN_FORM if option in OPTION_NAMES else "")
 
 
 def words_of(draft: Draft) -> tuple[str, ...]:
@@ -229,6 +254,12 @@ def words_of(draft: Draft) -> tuple[str, ...]:
             options += [option, word.removeprefix("#")]
     options += shlex.split(draft.get(MORE, ""))
     return (*options, *command.options, *command.words)
+
+
+@lru_cache(maxsize=4)  # as above
+def commands_of(text: str) -> Sequence[str]:
+    """The commands of a line, each of which can be a run; a line that only a shell can read is one."""
+    return split_commands(join_lines(text))
 
 
 def shell_line(draft: Draft) -> str:

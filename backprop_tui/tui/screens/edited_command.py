@@ -22,7 +22,7 @@ from backprop_tui.domain.arguments import (
 )
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import names_output
+from backprop_tui.domain.resume_arguments import outdated_output
 from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, split_command
 
 _NOT_LISTED = re.compile(r"[\[\](){}<>'\"\\]")
@@ -117,20 +117,7 @@ class EditedCommand:
 
     def outdated_output(self) -> str:
         """Where an output, such as `ck/256-1`, has the old value of a changed argument in its name; else empty."""
-        rows = self.rows()
-        changed = {
-            row.before.text: (row.name, row.now.text)
-            for row in rows
-            if row.differs and row.before and row.before.values and row.now and not row.sweep
-        }
-        for row in rows if changed else ():
-            if not row.differs and row.now is not None and names_output(row.name):
-                pattern = re.compile("|".join(_part_of_name(old) for old in sorted(changed, key=len, reverse=True)))
-                stale = list(dict.fromkeys(changed[match[0]][0] for match in pattern.finditer(row.now.text)))
-                new = pattern.sub(lambda match: changed[match[0]][1], row.now.text)
-                if stale:
-                    return f"{row.name} {row.now.text} has the old {' and '.join(stale)} in it: {new} has the new"
-        return ""
+        return outdated_output([(row.before, row.now) for row in self.rows() if not row.sweep])
 
     def with_value(self, place: int, text: str) -> EditedCommand:
         """Changes the value of an argument. Raises ValueError if a quotation is not closed.
@@ -248,12 +235,6 @@ def _arguments_of(text: str, syntax: OptionSyntax) -> list[Argument]:
         return parse_arguments(split_command(text)[1], syntax)
     except ValueError:  # a quotation is being typed
         return []
-
-
-def _part_of_name(value: str) -> str:
-    """A pattern for a value in the name of a file: `256` is in `bs256-s1`, not in `1256`, and `1` not in `0.1`."""
-    before = r"(?<![\d.])" if value[:1].isdigit() else r"(?<![^\W_])"
-    return rf"{before}{re.escape(value)}(?![^\W_]|\.\d)"
 
 
 def _has_comma(argument: Argument | None) -> bool:

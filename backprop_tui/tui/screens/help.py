@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.tui.action import Action
+from backprop_tui.tui.action import Action, Scope
 from backprop_tui.tui.actions import (
     ACTIONS,
     ANYWHERE,
@@ -38,13 +38,23 @@ if TYPE_CHECKING:
 
 _YOURS = "Your keys"
 _COLUMNS = ((_YOURS, ANYWHERE), (RUNS, GROUP, DIALOGS), (MOVE, LOG, METRICS))
+_CLICKED = (Scope.MAIN, Scope.LOG, Scope.METRICS, Scope.GROUP)
 _IN_FOOTER = ("find", "scroll_down", "scroll_up", "scroll_to_top", "scroll_to_end", "back")
 _FOOTER = footer_texts([action for action in HELP_ACTIONS if action.id in _IN_FOOTER])
 _SEARCH_FOOTER = (*_FOOTER[:-1], ("esc", "all keys"))
 
 
-class Help(DismissOnce, Screen[None]):
-    """Up to three columns; text typed after a slash narrows them."""
+class _Row(NamedTuple):
+    """A row of the page; without `click` it only explains."""
+
+    section: str
+    keys: str
+    text: str
+    click: str
+
+
+class Help(DismissOnce, Screen["Action | UserCommand | None"]):
+    """Up to three columns; text typed after a slash narrows them. A click on a row chooses what it is about."""
 
     AUTO_FOCUS = ""  # the input has the focus only while it is open
     BINDINGS: ClassVar[list[BindingType]] = bindings(HELP_ACTIONS)
@@ -93,6 +103,10 @@ class Help(DismissOnce, Screen[None]):
         )
         keys = _SEARCH_FOOTER if self._input.has_class("-open") else _FOOTER
         self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
+
+    def action_choose(self, index: int) -> None:
+        """Leaves the help for one of its commands and actions, as `draw_help` counts them."""
+        self.dismiss([*self._commands, *self._actions][index])
 
     def action_scroll(self, rows: int) -> None:
         self.query_one(Page).move(rows)
@@ -143,15 +157,13 @@ def draw_help(
     """
     leaves = "all keys" if search else "back"
     top = [
-        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" and symbols", Token.MUTED)]),
+        (2, [Piece("Keys", Token.ACCENT, bold=True), Piece(" to press or click, and symbols", Token.MUTED)]),
         (max(8, width - 7 - len(leaves)), hint("esc", leaves)),
     ]
     if width < 70:
         top[0] = (2, [Piece("Keys", Token.ACCENT, bold=True)])
     lines: list[Line] = [heading(top, width, glyphs, focused=True), ()]
-    own = [(_YOURS, command.shown_key, command.name) for command in commands if command.key is not None]
-    rows = [*own, *((action.section, action.shown, action.help) for action in actions if action.help)]
-    rows = [row for row in rows if _matches(row[1], row[2], search)]
+    rows = [row for row in _rows(commands, actions) if row.text and _matches(row.keys, row.text, search)]
     symbols = _symbols(width, search, glyphs)
     if not rows and not symbols:
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
@@ -159,16 +171,25 @@ def draw_help(
     return [*lines, *([(), (Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
 
 
-def _key_columns(rows: Sequence[tuple[str, str, str]], width: int, first: str) -> list[Line]:
-    """Returns the sections beside each other; a row has its section, keys and text."""
+def _rows(commands: Sequence[UserCommand], actions: Sequence[Action]) -> Iterator[_Row]:
+    entries: list[UserCommand | Action] = [*commands, *actions]
+    for index, entry in enumerate(entries):
+        click = f"screen.choose({index})"
+        if isinstance(entry, Action):
+            yield _Row(entry.section, entry.shown, entry.help, click if entry.scope in _CLICKED else "")
+        elif entry.key is not None:
+            yield _Row(_YOURS, entry.shown_key, entry.name, click)
+
+
+def _key_columns(rows: Sequence[_Row], width: int, first: str) -> list[Line]:
+    """Returns the sections beside each other."""
     count = 3 if width >= 120 else 2 if width >= 80 else 1
     column_width = width // count
     columns: list[list[Line]] = [[] for _ in range(count)]
     for number, sections in enumerate(_columns(first)):
         column = columns[min(number, count - 1)]
         for section in sections:
-            in_section = [(keys, text) for name, keys, text in rows if name == section]
-            listed = [line for keys, text in in_section for line in _key_lines(keys, text, column_width)]
+            listed = [line for row in rows if row.section == section for line in _key_lines(row, column_width)]
             if listed:
                 column += [()] if column else []
                 column += [(Piece(f"  {section}", bold=True),), *listed]
@@ -194,9 +215,10 @@ def _matches(keys: str, text: str, search: str) -> bool:
     return search.lower() in f"{keys} {text}".lower()
 
 
-def _key_lines(keys: str, text: str, width: int) -> Iterator[Line]:
-    for row, part in enumerate(wrapped(text, max(1, width - 15))):
-        yield Piece(f"  {'' if row else keys:<12}", Token.ACCENT, bold=True), Piece(part.strip())
+def _key_lines(row: _Row, width: int) -> Iterator[Line]:
+    for number, part in enumerate(wrapped(row.text, max(1, width - 15))):
+        keys = f"  {'' if number else row.keys:<12}"
+        yield Piece(keys, Token.ACCENT, bold=True, click=row.click), Piece(part.strip(), click=row.click)
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:

@@ -13,7 +13,6 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.run_order import neighbor_sort, next_sort
 from backprop_tui.presentation.states import is_held_back
-from backprop_tui.tui.action import Scope
 from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, bindings
 from backprop_tui.tui.actions import GROUP as GROUP_SECTION
 from backprop_tui.tui.actions import RUNS as RUNS_SECTION
@@ -52,9 +51,7 @@ class MainScreen(DialogsScreen):
 
     @on(FooterBar.Clicked)
     async def _footer_clicked(self, message: FooterBar.Clicked) -> None:
-        tab = self.selected.tab_widget
-        owners = {Scope.LOG: self.selected.log_view, Scope.METRICS: tab, Scope.GROUP: tab}
-        await owners.get(message.action.scope, self).run_action(message.action.command)
+        await self.carry_out(message.action)
 
     # Moving around
 

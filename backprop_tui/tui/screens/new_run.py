@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -36,6 +37,7 @@ from backprop_tui.tui.screens.draft import (
     SLURM_FIELDS,
     SWEEP,
     Field,
+    commands_of,
     draft_of,
     in_terms_of_fields,
     is_empty,
@@ -45,7 +47,7 @@ from backprop_tui.tui.screens.draft import (
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput
-from backprop_tui.tui.start_verdict import StartVerdict
+from backprop_tui.tui.start_verdict import StartVerdict, joined
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -214,8 +216,11 @@ class NewRun(CompletingForm):
             lines += self._wrapped(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
         hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
+        if (runs := len(self._commands_typed)) > 1:
+            asks = "enter again: " if self._has_asked else ""
+            hint = f"{asks}{runs} runs, one for each command, which may run at the same time"
         stale = self._state.command.outdated_output()
-        for text in filter(None, (self._note, self._left_out(), stale, warning, hint)):
+        for text in filter(None, (self._note, left_out(self._state.fields[COMMAND]), stale, warning, hint)):
             lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
         lines += self._verdict_lines()
         if self._error:
@@ -225,12 +230,6 @@ class NewRun(CompletingForm):
         keys = _TABLE_KEYS if self.is_mounted and self._table.has_focus else _KEYS
         shown = clip(keys.replace("·", self.glyphs.between), self.text_width, self.glyphs)
         return [*lines, tuple(hints(shown, self.glyphs.between))]
-
-    def _left_out(self) -> str:
-        with suppress(ValueError):  # the dry run says why
-            idle = left_out(self._state.fields[COMMAND])
-            return f"left out: {idle}   runs keep their log, and go on without a terminal" if idle else ""
-        return ""
 
     def _wrapped(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:
         rows = wrapped(text, self.text_width)[:_MAX_WARNING_ROWS]
@@ -263,12 +262,25 @@ class NewRun(CompletingForm):
         return self._state.command.placed(self._state.fields)
 
     @property
+    def _commands_typed(self) -> Sequence[str]:
+        """Several that were pasted become as many runs."""
+        text = self._state.fields[COMMAND]
+        return [text] if self._edits else commands_of(text)
+
+    @property
+    def _drafts(self) -> Sequence[Mapping[str, str]]:
+        """A draft for each command."""
+        several = self._commands_typed
+        return [self._placed] if len(several) == 1 else [{**self._state.fields, COMMAND: each} for each in several]
+
+    @property
     def _is_empty(self) -> bool:
         return is_empty(self._state.fields)
 
     @property
     def _is_undecided(self) -> bool:
-        return not (self._edits or self._state.fields[SWEEP]) and self._state.command.is_undecided
+        has_list = not (self._edits or self._state.fields[SWEEP]) and self._state.command.is_undecided
+        return has_list or len(self._commands_typed) > 1
 
     def _remember(self, change: str) -> None:
         """Keeps the state before a change for ctrl+z; changes of one field in a row are one step."""
@@ -413,13 +425,13 @@ class NewRun(CompletingForm):
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
         """Returns the verdict, or why there is none; neither while there is nothing to try."""
         try:
-            words = words_of(self._placed)
+            lines = list(map(words_of, self._drafts))
         except ValueError as error:
             return None, str(error)
         if self._is_empty:
             return None, ""
         try:
-            return await self._commands.dry_run(words), ""
+            return joined([await self._commands.dry_run(words) for words in lines]), ""
         except BackpropError as error:
             return None, in_terms_of_fields(sanitize(str(error)), self._state.fields)
 
@@ -448,7 +460,7 @@ class NewRun(CompletingForm):
     async def _submit(self, *, stay: bool) -> None:
         self._error, submitted = "", self.draft
         try:
-            result = await self._carry_out(words_of(self._placed))
+            result = await self._carry_out(list(map(words_of, self._drafts)))
         except ValueError as error:
             result = CommandResult(done=False, message=str(error))
         self._busy = self.is_closing = False
@@ -460,10 +472,22 @@ class NewRun(CompletingForm):
         self._changed.set()
         self.draw_status()
 
-    async def _carry_out(self, words: Sequence[str]) -> CommandResult:
+    async def _carry_out(self, lines: Sequence[Sequence[str]]) -> CommandResult:
+        """Changes the run, or queues one for each line; after one that is refused, what is left stays in the form."""
         if self._source is not None and self._source.to_edit:
-            return await self._commands.change_queued(self._source.run_id, words)
-        return await self._commands.submit(words)
+            return await self._commands.change_queued(self._source.run_id, lines[0])
+        commands = self._commands_typed
+        queued: tuple[str, ...] = ()
+        for number, words in enumerate(lines):
+            result = await self._commands.submit(words)
+            if not result.done and queued:
+                self._change(self._state.command.with_text(" ; ".join(commands[number:])), f"queued {len(queued)}")
+                return replace(result, message=f"queued {' '.join(queued)}; then: {result.message}")
+            queued += result.run_ids
+        return replace(result, run_ids=queued)
+
+    def choices_of(self, option: str) -> Sequence[str]:
+        return self._state.command.syntax.choices.get(option, ())
 
     async def script_options(self) -> Sequence[str]:
         try:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _MAX_RUNS = 200
 _VALUE = 20  # cells of the value of a setting
-_MARGINS = 6  # cells of a row that are not text, with the scrollbar
+_MARGINS = 8  # cells of a row that are not text, with the frame and the scrollbar
 _EXPLAINS, _WITHIN = 0.5, 0.3  # the scores of an explanation, and of letters within a word (`oom` in `zoom`)
 _IN_OUR_WORDS = {"job": "run", "jobs": "run", "experiment": "run", "colour": "color", "colours": "color"}
 _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value

@@ -29,7 +29,8 @@ from backprop_tui.tui.charts.source import ChartSource
 from backprop_tui.tui.footer_actions import FILTER_FOOTER, footer_actions, footer_now
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
-from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.lines import wrapped
+from backprop_tui.tui.panes.footer import FooterBar, keys_beside
 from backprop_tui.tui.panes.gauges import machine_view
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
 NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
+_TOAST_ROWS = 4  # as in the style sheet
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
 
@@ -319,10 +321,13 @@ class PanesScreen(FilteredScreen):
     def tell(
         self, text: str, *, bad: bool = False, seconds: float | None = None, kind: type[Notification] = Notification
     ) -> None:
-        """Shows a message in the footer; bad news stay longer, or until a key."""
+        """Shows a message in the footer and as many rows above it as it needs; bad news stay longer, or until a key."""
         if not bad and (self.size.width < _NO_TOAST_WIDTH or self.size.height < _NO_TOAST_HEIGHT):
             return
         line = " · ".join(filter(None, map(str.strip, text.splitlines())))
+        rows = wrapped(line, self.size.width - keys_beside(self.size.width) - 2)
+        if len(rows) > _TOAST_ROWS:
+            line = f"{' '.join(map(str.strip, rows[:_TOAST_ROWS]))}{self.glyphs.clipped}"
         timeout = seconds or (BAD_NEWS_SECONDS if bad else NEWS_SECONDS)
         self.app.post_message(Notify(kind(line, severity="warning" if bad else "information", timeout=timeout)))
 

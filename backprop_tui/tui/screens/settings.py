@@ -22,7 +22,7 @@ from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, wrapped
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
@@ -44,6 +44,7 @@ _DASHBOARD = "dashboard."
 _NOTHING = Piece("")
 _KEY, _LIST = 34, 62  # cells of the key, and of the list where the meaning stands beside it
 _FACT = 10  # cells of the name of a fact
+_MESSAGE_ROWS = 4  # at most
 _MEANING_ROWS = 4  # at least, below the list
 _BESIDE_FROM = 100  # columns; on narrower screens the meaning is below the list
 
@@ -155,6 +156,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self._list_rows = 0
         self._meaning_rows = -1  # below the list; 0: beside it
         self._message = Piece("reading the settings", Token.MUTED)
+        self._problem = _NOTHING  # the first one in the files, while there is no message
 
     def compose(self) -> ComposeResult:
         yield LineWidget(glyphs=self._glyphs, id="settings-heading")
@@ -211,9 +213,14 @@ class SettingsScreen(DismissOnce, Screen[None]):
 
     async def _read(self, message: Piece = _NOTHING) -> None:
         try:
-            self.rows = settings_rows(await self._commands.settings())
+            settings = await self._commands.settings()
         except BackpropError as error:
             message = self._failure(sanitize(str(error)))
+        else:
+            self.rows = settings_rows(settings)
+            first, more = next(iter(settings.problems), None), len(settings.problems) - 1
+            others = f" (+{more} more: backprop-tui config check)" if more > 0 else ""
+            self._problem = self._failure(sanitize(f"{first}{others}")) if first else _NOTHING
         self._message = message
         self._draw()
 
@@ -236,7 +243,10 @@ class SettingsScreen(DismissOnce, Screen[None]):
         search = self._input("find").value
         top = draw_settings_heading(self._commands.config_path, width, self._glyphs, search=search)
         self.query_one("#settings-heading", LineWidget).show([top])
-        self.query_one("#settings-message", LineWidget).show([self._message_line(width)])
+        message = self.query_one("#settings-message", LineWidget)
+        lines = self._message_lines(width)
+        message.styles.height = len(lines)
+        message.show(lines)
         self.query_one("#footer", LineWidget).show([draw_footer(self._keys(), width, all_keys=False)])
         self.call_after_refresh(self._draw_again)
 
@@ -269,12 +279,13 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _is_open(self, name: str) -> bool:
         return self._input(name).has_class("-open")
 
-    def _message_line(self, width: int) -> Line:
-        message = self._message
+    def _message_lines(self, width: int) -> list[Line]:
+        message = self._message if self._message.text else self._problem
         if not message.text and self.rows and not self._listed:
             message = Piece("no setting matches; esc shows all", Token.WARN)
-        text = clip(f"  {message.text}" if message.text else "", width, self._glyphs)
-        return (Piece(text, message.token, bold=message.token is Token.BAD),)
+        rows = wrapped(message.text, width - 4)[:_MESSAGE_ROWS]
+        bold = message.token is Token.BAD
+        return [(Piece(clip(f"  {row}", width, self._glyphs), message.token, bold=bold),) for row in rows]
 
     def action_move(self, rows: int) -> None:
         listed = self._listed

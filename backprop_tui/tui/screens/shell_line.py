@@ -13,6 +13,7 @@ from backprop_tui.domain.word_set import word_set
 
 _PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:\[[^\]]*\]|[\w.-]+@\S*?)?[$>%#]\s+")  # (base) me@host:~/x$
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_BEFORE_PROGRAM = re.compile(rf"{VARIABLE.pattern}|nohup$")
 _SPACE = r" \t\r\n"
 _QUOTED = r"""'[^']*'|"(?:\\.|[^"\\])*"|\\."""
 _WORD = rf"""(?:{_QUOTED}|[^{_SPACE}'"\\|&;<>])+"""
@@ -44,7 +45,10 @@ class NeedsShell(ValueError):
 
 
 def join_lines(pasted: str) -> str:
-    """Joins lines, with or without a backslash at their ends, and drops prompts; `;` is put before another command."""
+    """Joins lines, with or without a backslash at their ends, and drops prompts; `;` is put before another command.
+
+    A blank at either end stays: terminals put one behind the name of a dropped file, and words are typed after it.
+    """
     lines = [line.strip() for line in pasted.splitlines()]
     if not all(line.startswith("#") for line in lines if line):
         lines = [line for line in lines if not line.startswith("#")]
@@ -56,17 +60,28 @@ def join_lines(pasted: str) -> str:
         if joined:
             joined += " ; " if begins and not is_continued and not _EXPECTS_COMMAND.search(joined) else " "
         joined, is_continued = joined + part, line.endswith("\\")
-    return joined
+    before, after = (" " if joined and end in (" ", "\t") else "" for end in (pasted[:1], pasted[-1:]))
+    return before + joined + after
 
 
 def _is_another(before: str, line: str) -> bool:
     """Whether a line is a command by itself, and not the rest of the one before it, which a terminal has wrapped."""
-    words, following = (list(dropwhile(VARIABLE.match, text.split())) for text in (before, line))
+    words, following = (list(dropwhile(_BEFORE_PROGRAM.match, text.split())) for text in (before, line))
     if not words or not following or _ENDS_OPEN.search(before):
         return False
     begins = is_launcher(following[0]) or following[0].endswith((".py", ".sh"))
     is_whole = words[0] in SHELL_WORDS or find_target(words).kind in (TargetKind.SCRIPT, TargetKind.MODULE)
     return following[0] == words[0] or (begins and is_whole)
+
+
+def split_commands(line: str) -> list[str]:
+    """The commands that `;` and `&` separate, each of which can be a run; the whole line if it is not so."""
+    ends = [piece.span() for piece in _PIECE.finditer(line) if piece["operator"] in (";", "&")]
+    begins = (0, *(end for _, end in ends))
+    commands = [line[begin:end].strip() for begin, (end, _) in zip(begins, (*ends, (len(line), 0)), strict=True)]
+    programs = [next(dropwhile(_BEFORE_PROGRAM.match, command.split()), "") for command in commands]
+    needs_shell = any(not program or program in _SHELL_PROGRAM or program[0] in "({" for program in programs)
+    return [line] if needs_shell else commands
 
 
 def split_line(line: str) -> ShellLine:

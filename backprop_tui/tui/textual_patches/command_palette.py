@@ -38,6 +38,7 @@ class Palette(DismissOnce, CommandPalette):
     """The command palette."""
 
     CSS_PATH = "../dialogs.tcss"
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012 - as Textual declares it
     _width = 0
 
     @on(events.Resize)

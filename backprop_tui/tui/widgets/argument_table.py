@@ -98,6 +98,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         self._place = 0  # index of the row with the cursor
         self._edited = EditedText.at_end("")
         self._problem = ""  # why the text with the cursor was refused, shown below it
+        self.is_completed = False  # whether tab completes what was typed
 
     def show_rows(self, rows: Sequence[ArgumentRow], notes: Mapping[int, str], *, marks: bool) -> None:
         """Replaces the rows; `notes` are by the place of an argument, `marks` marks those that differ."""
@@ -174,6 +175,13 @@ class ArgumentTable(LineWidget, can_focus=True):
         """What was typed before the cursor of the row that adds arguments; empty in the other rows."""
         return self._edited.text[: self._edited.cursor] if self.row is None else ""
 
+    @property
+    def value_before_cursor(self) -> tuple[str, str] | None:
+        """The name of the argument whose value is being typed, and what is before the cursor, after its last comma."""
+        if self.row is None or self._edited.chosen or not self._edited.text:
+            return None
+        return self.row.name, self._edited.text[: self._edited.cursor].rpartition(",")[2]
+
     def complete(self, word: str, *, instead_of: int) -> None:
         """Puts a word in place of so many characters before the cursor."""
         text, start = self._edited.text, self._edited.cursor - instead_of
@@ -188,12 +196,14 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     def on_key(self, event: events.Key) -> None:
         row = self.row
+        if event.key == "tab" and self.is_completed:
+            return  # the form completes what was typed
         if event.key in ("up", "down", "tab", "shift+tab", "enter") and self.refuses():
             pass
         elif event.key in ("up", "down", "tab", "shift+tab"):
             place = self._place + (1 if event.key in ("down", "tab") else -1)
             if not 0 <= place <= len(self.rows):
-                return  # to the next field, or the form completes what was typed
+                return  # to the next field
             self.go_to(place)
         elif event.key == "enter":
             self.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import UNKNOWN_PREFIX, GpuHealth, GpuProcess
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.machine import governor_line, short_gpu_model
 from backprop_tui.tui import Mode
 from backprop_tui.tui.glyphs import ASCII, UNICODE
@@ -251,16 +253,28 @@ def test_the_governor_names_gpus_of_which_any_would_do_as_one_check() -> None:
     count = HoldReason(check=Check.GPU_COUNT, message="none of 2 GPUs has 60 GB", figure=0, limit=1)
     of_gpus = tuple(HoldReason(check=Check.GPU_MEMORY, message=f"GPU {index}: full", gpu=index) for index in (0, 1))
     held = governor(state=GovernorMode.HOLDING, reasons=(count, *of_gpus))
-    assert governor_line(held).clauses == ("none of 2 GPUs has 60 GB",)
+    assert governor_line(held, waiting=1).clauses == ("none of 2 GPUs has 60 GB",)
 
 
 def test_the_governor_says_why_it_holds() -> None:
     reasons = (HoldReason(check=Check.GPU_TEMPERATURE, message="GPU 1 too hot, 84 °C, starts below 80", gpu=1),)
-    state = governor(state=GovernorMode.HOLDING, reasons=reasons, waiting=7)
-    view = governor_line_view(snapshot(queued("a"), governor=state, supervisor_pid=1))
+    state = governor(state=GovernorMode.HOLDING, reasons=reasons)
+    view = governor_line_view(snapshot(*map(queued, "abcdefg"), governor=state, supervisor_pid=1))
     text = text_of(draw_governor(view, 120, UNICODE))
     assert text.startswith(" ◌ waiting  GPU 1 too hot, 84 °C, starts below 80  +6 waiting ")
     assert text.endswith("starts ▪▪▪▫ 3 of 4 ")
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_governor_line_counts_the_waiting_runs_as_the_header_does(alive: bool) -> None:  # noqa: FBT001
+    def line(*runs: KnownRun, **fields: Any) -> str:
+        now = snapshot(*runs, governor=governor(waiting=0, active=0, **fields) if alive else None)
+        return text_of(draw_governor(governor_line_view(now), 120, UNICODE))
+
+    assert "nothing is waiting" in line()
+    assert "nothing is waiting" not in line(*map(queued, "abc"))
+    assert "2 runs waiting on other machines" in line(queued("a", host="other"), queued("b", host="other"))
+    assert "◌ waiting" not in line(state=GovernorMode.HOLDING) or not alive
 
 
 def test_a_machine_without_work_needs_no_supervisor() -> None:

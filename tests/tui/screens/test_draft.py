@@ -79,6 +79,8 @@ def test_continued_lines_are_joined() -> None:
             "conda activate x ; cd src ; for s in 1 2; do a $s; done",
         ),
         ("for s in 1 2; do\n  python a.py --seed $s\ndone", "for s in 1 2; do python a.py --seed $s ; done"),
+        ("'/data/my set.py' ", "'/data/my set.py' "),  # a terminal puts a blank behind a dropped file
+        (" --lr 1\n", " --lr 1"),
         ("for s in 1 2; do python a.py --lr 1\n--seed $s; done", "for s in 1 2; do python a.py --lr 1 --seed $s; done"),
     ],
 )
@@ -87,18 +89,28 @@ def test_pasted_lines_are_one_command_unless_they_begin_another(lines: str, join
 
 
 @pytest.mark.parametrize(
-    ("typed", "idle"),
+    ("typed", "idle", "why"),
     [
-        ("nohup python train.py --lr 1 > log.txt 2>&1 &", "nohup > log.txt 2>&1 &"),
-        ("python train.py --lr 1 >>log.txt 2>/dev/null </dev/null&", ">>log.txt 2>/dev/null </dev/null &"),
-        ("python train.py &> 'my log' --lr 1 # baseline", "&> 'my log' # baseline"),
-        ("python train.py --lr 1;", ";"),
-        ("python train.py --lr 1", ""),
+        (
+            "nohup python train.py --lr 1 2>&1 > log.txt &",
+            "nohup 2>&1 > log.txt &",
+            "   runs go on without a terminal, and keep their log",
+        ),
+        (
+            "python train.py --lr 1 >>log.txt 2>/dev/null </dev/null",
+            ">>log.txt 2>/dev/null </dev/null",
+            "   runs keep their log",
+        ),
+        ("python train.py &> 'my log' --lr 1 # baseline", "&> 'my log' # baseline", "   runs keep their log"),
+        ("python train.py --lr 1 # lr > 1 diverges &", "# lr > 1 diverges &", ""),
+        ("python train.py --lr 1;", ";", ""),
+        ("python train.py --lr 1&", "&", "   runs go on without a terminal"),
     ],
 )
-def test_shell_syntax_without_effect_on_a_run_is_left_out(typed: str, idle: str) -> None:
+def test_shell_syntax_without_effect_on_a_run_is_left_out_and_said_why(typed: str, idle: str, why: str) -> None:
     assert words_of({"command": typed}) == ("train.py", "--", "--lr", "1")
-    assert left_out(typed) == idle
+    assert left_out(typed) == f"left out: {idle}{why}"
+    assert not left_out("python train.py --lr 1")
 
 
 @pytest.mark.parametrize(
@@ -214,3 +226,20 @@ def test_a_refusal_names_the_field_in_place_of_its_option(field: str, problem: s
     assert in_terms_of_fields(problem, {field: "x"}) == shown
     assert in_terms_of_fields(problem, {"more": "--option of run"}) == problem
     assert in_terms_of_fields("train.py: not found", {field: "x"}) == "train.py: not found"
+
+
+@pytest.mark.parametrize(
+    ("problem", "shown"),
+    [
+        ("--gpus 2: there is 1; leave out --gpus", "GPUs: there is 1; leave out GPUs"),
+        ("no Python found; name one with --python", "no Python found; name one with --python in the field Options"),
+        (
+            "too much; less with --min-free-ram GB, or so",
+            "too much; less with --min-free-ram GB in the field Options, or so",
+        ),
+        ("no such option; did you mean --lr?", "no such option; did you mean --lr?"),
+        ("--gpus x: wrong; backprop-tui run --gpus 2", "GPUs: wrong; backprop-tui run --gpus 2"),
+    ],
+)
+def test_the_hint_of_a_refusal_names_fields_in_place_of_options(problem: str, shown: str) -> None:
+    assert in_terms_of_fields(problem, {"gpus": "2"}) == shown

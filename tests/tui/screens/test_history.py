@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,21 @@ async def test_ended_runs_have_columns_under_a_heading_of_their_own() -> None:
             assert line_of(stage, "e1")[: heading.index(f" {title} ") + len(title) + 1].endswith(value), title
         assert "epochs" not in heading
         assert line_of(stage, "e1").split()[2] == "nano"
+
+
+async def test_no_label_repeats_what_a_column_shows() -> None:
+    """Neither of a run of its own, nor of a run of a sweep, nor of a member of a group."""
+    runs = []
+    for group, lr, seed in product((None, "grid"), "12", "12"):
+        run = _train(f"{group}{lr}{seed}", f"{lr}e-3", 0.1)
+        more = {"name": f"train:lr={lr}e-3,seed={seed}", "group": group}
+        runs.append(replace(run, record=run.record | more | {"command": [*run.record["command"], "--seed", seed]}))
+    async with staged(snapshot(*with_labels(runs))) as stage:
+        heading, *rows = stage.runs.shown_text.splitlines()
+        assert {"lr", "seed"} <= set(heading.split())
+        completed = [row for row in rows if "completed" in row]
+        assert len(completed) == len(runs)
+        assert not any("lr=" in row or "seed=" in row for row in completed)
 
 
 def _ckpt(run_id: str, steps: str) -> KnownRun:

@@ -18,6 +18,8 @@ from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.questions import Ask, QuestionText
+from backprop_tui.tui.screens.settings import SettingsScreen
+from backprop_tui.tui.textual_patches.command_palette import Palette
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.scene import scene
 from tests.tui.screens.test_main import RUNS, Stage, staged
@@ -77,6 +79,12 @@ async def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:
         await stage.pilot.click(ProblemBar)
         await stage.pilot.pause()
         assert stage.runs.selected == "bad"
+
+
+async def test_a_click_on_the_title_opens_the_command_palette() -> None:
+    async with staged() as stage:
+        await stage.pilot.click("#header", offset=(3, 0))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Palette))
 
 
 async def test_a_click_in_the_footer_carries_out_the_action() -> None:
@@ -279,6 +287,28 @@ async def test_help_and_settings_can_be_left_with_the_mouse() -> None:
             await until(stage, lambda: stage.pilot.app.screen is not stage.main)
             await click_on(stage, "esc back")
             await until(stage, lambda: stage.pilot.app.screen is stage.main)
+
+
+async def test_a_click_in_the_help_does_what_its_row_says() -> None:
+    async with staged() as stage:
+        theme = stage.pilot.app.theme
+        asked: list[bool] = []
+        stage.main._bridge.request_digest = lambda: asked.append(True)  # type: ignore[method-assign]
+        for text, is_done in (
+            ("hold or release the queue", lambda: stage.commands.calls == [("hold",)]),
+            ("next theme", lambda: stage.pilot.app.theme != theme),
+            ("while you were away", lambda: asked == [True]),
+            ("go to that line", lambda: isinstance(stage.pilot.app.screen, Palette)),
+            ("settings", lambda: isinstance(stage.pilot.app.screen, SettingsScreen)),
+            ("command palette", lambda: isinstance(stage.pilot.app.screen, Palette)),
+        ):
+            await click_on(stage, "all keys")
+            await until(stage, lambda: isinstance(stage.pilot.app.screen, Help))
+            await click_on(stage, text)
+            await until(stage, is_done)
+            if stage.pilot.app.screen is not stage.main:
+                await stage.pilot.press("escape")
+                await until(stage, lambda: stage.pilot.app.screen is stage.main)
 
 
 async def test_a_run_can_be_queued_with_the_mouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,14 +128,10 @@ async def test_an_unclosed_quotation_is_reported_and_not_sent() -> None:
         assert submitted(commands) == []
 
 
-async def test_several_pasted_commands_are_refused_until_one_is_left() -> None:
+async def test_shell_syntax_that_a_run_does_not_need_is_left_out() -> None:
     commands = FakeCommands()
     async with staged(commands=commands, size=(80, 24)) as stage:
-        stage.main.post_message(events.Paste("python train.py --lr 1\npython train.py --lr 2"))
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-        await until(stage, lambda: "a run has one command, and this line has several" in live(stage))
-        await stage.pilot.press("enter", "ctrl+d")
-        assert not submitted(commands)
+        await stage.pilot.press("n")
         dialog(stage).field("command").value = "nohup python train.py --lr 1 > log.txt 2>&1 &"
         await until(stage, lambda: "left out: nohup > log.txt 2>&1 &" in live(stage))
         await stage.pilot.press("enter")
@@ -341,6 +337,16 @@ async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
         stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
         await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
         assert dialog(stage).field("command").value == "python train.py --lr 1"
+
+
+async def test_a_word_typed_after_a_dropped_file_is_a_word_of_its_own() -> None:
+    async with staged(commands=FakeCommands()) as stage:
+        stage.pilot.app.post_message(events.Paste("'/data/my set.py' "))
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
+        await stage.pilot.press(*"--lr", "space")
+        dialog(stage).field("command").post_message(events.Paste("'/data/a b' "))
+        await stage.pilot.press("1")
+        assert dialog(stage).field("command").value == "'/data/my set.py' --lr '/data/a b' 1"
 
 
 async def test_pasting_into_a_field_gives_one_harmless_line() -> None:

@@ -99,8 +99,8 @@ async def test_keys_are_shown_beside_a_message() -> None:
     """All that fit, at least those that leave and help; a click carries out what is shown there."""
     async with small_screen() as pilot:
         main = pilot.app.main  # type: ignore[attr-defined]
-        main.tell("a long message " * 12, bad=True)
-        await last_row(pilot, "a long message")
+        main.tell("message " * 60, bad=True)
+        await last_row(pilot, "message")
         assert main.query_one(FooterBar).line_text(0).split() == ["q", "leave", "?", "all", "keys"]
         main.tell("done")
         await last_row(pilot, "done   n new")
@@ -167,10 +167,19 @@ async def test_a_key_ends_an_error_that_could_be_read_and_not_a_newer_message(mo
         await last_row(pilot, "done")
 
 
-async def test_a_long_message_ends_with_an_ellipsis_before_the_keys() -> None:
+async def test_a_long_message_is_shown_as_a_whole_and_one_that_fills_the_screen_ends_with_an_ellipsis() -> None:
     async with small_screen() as pilot:
-        pilot.app.main.tell("a long message " * 12, bad=True)  # type: ignore[attr-defined]
-        await last_row(pilot, "a long message a long message a long message a long mes… ")
+        main = pilot.app.main  # type: ignore[attr-defined]
+        refusal = "--resume-from /data/out/step-1200: no checkpoint is there; give a file, or a folder with checkpoints"
+        main.tell(refusal, bad=True)
+        await last_row(pilot, "there; give a file")
+        rows = [strip.text[:58].strip() for strip in pilot.app.screen._compositor.render_strips()[-2:]]
+        assert " ".join(rows) == refusal
+        main.tell("a long message " * 40, bad=True)
+        await last_row(pilot, "message a long message a long")
+        rows = [strip.text[:58].strip() for strip in pilot.app.screen._compositor.render_strips()[-4:]]
+        assert all(row.startswith(("a long", "long", "message")) for row in rows)
+        assert rows[-1].endswith("…")
 
 
 async def test_a_key_that_means_nothing_is_said() -> None:

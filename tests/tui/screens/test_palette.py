@@ -9,6 +9,7 @@ from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.screens.palette import PaletteEntry, TextScreen, main_entries
 from backprop_tui.tui.screens.settings import SettingsScreen
+from backprop_tui.tui.textual_patches.command_palette import Palette
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.user_commands import UserCommand
 from backprop_tui.tui.widgets.line_widget import LineWidget, ScrollView
@@ -74,8 +75,8 @@ async def test_an_entry_is_one_row_with_its_key_at_the_right() -> None:
         await search(stage, "stop saving", "Stop the run")
         assert all("\n" not in row for row in rows(stage))
         assert rows(stage)[0].endswith(" s")
-        assert len(rows(stage)[0]) == 66
-        assert stage.pilot.app.screen.query_one(CommandList).size.width == 72
+        assert len(rows(stage)[0]) == 64
+        assert stage.pilot.app.screen.query_one(CommandList).size.width == 70
 
 
 async def test_what_matches_is_listed_at_once_and_so_is_that_nothing_does() -> None:
@@ -96,7 +97,7 @@ async def test_a_setting_is_shown_with_its_value() -> None:
     async with staged(snapshot(*RUNS), commands=commands) as stage:
         await search(stage, "max_temp", "Setting gpu.max_temp_c")
         await until(stage, lambda: rows(stage)[0].endswith(" 77"))
-        assert len(rows(stage)[0]) == 66
+        assert len(rows(stage)[0]) == 64
 
 
 async def test_each_command_and_action_is_listed_once_with_all_of_its_keys() -> None:
@@ -176,3 +177,20 @@ async def test_an_entry_is_one_row_in_a_screen_that_shrinks() -> None:
         await search(stage, "delete", "Remove ended runs")
         await stage.pilot.resize_terminal(60, 20)
         await until(stage, lambda: len(rows(stage)[:1]) == 1 and len(rows(stage)[0]) < 60)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (80, 16), (40, 12)])
+async def test_the_palette_has_one_frame_that_fits(size: tuple[int, int]) -> None:
+    async with staged(size=size) as stage:
+        await stage.pilot.press("ctrl+p")
+        await until(stage, lambda: isinstance(stage.pilot.app.screen, Palette))
+        for typed in ("", *"theme", *"xyz"):
+            if typed:
+                await stage.pilot.press(typed)
+                await stage.pilot.pause()
+            rows = [strip.text for strip in stage.pilot.app.screen._compositor.render_strips()]
+            tops, ends = ([y for y, row in enumerate(rows) if corner in row] for corner in "╭╰")
+            assert len(tops) == len(ends) == 1
+            assert ends[0] - tops[0] > 3, "the list is within it"
+            left, right = rows[tops[0]].index("╭"), rows[tops[0]].index("╮")
+            assert {row[left] + row[right] for row in rows[tops[0] + 1 : ends[0]]} == {"││"}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from textual import events
 from textual.widgets import Input
 
 from backprop_tui.config.files import Setting
-from backprop_tui.config.keys import KEYS
+from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import Value
 from backprop_tui.config.load import Settings
+from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import SettingsScreen, default_text
@@ -23,12 +26,17 @@ class FakeConfig(FakeCommands):
     """Keeps what is set; with a `refusal` it refuses every change."""
 
     def __init__(
-        self, values: dict[str, Value] | None = None, variables: dict[str, Value] | None = None, refusal: str = ""
+        self,
+        values: dict[str, Value] | None = None,
+        variables: dict[str, Value] | None = None,
+        refusal: str = "",
+        problems: Sequence[ConfigError] = (),
     ) -> None:
         super().__init__()
         self.values = values or {}
         self.variables = variables or {}
         self.refusal = refusal
+        self.problems = problems
 
     async def set_config(self, key: str, value: str) -> CommandResult:
         if self.refusal:
@@ -42,7 +50,7 @@ class FakeConfig(FakeCommands):
         variables = {
             name: Setting(value, f"environment {KEYS[name].variable}") for name, value in self.variables.items()
         }
-        return Settings(defaults | written | variables)
+        return Settings(defaults | written | variables, problems=self.problems)
 
 
 def shown(stage: Stage, name: str = "settings") -> str:
@@ -79,6 +87,20 @@ async def test_an_invalid_value_stays_in_the_input_with_the_reason() -> None:
         assert commands.values == {}
         await stage.pilot.press("escape")
         assert not shown(stage, "settings-message").strip()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_wrong_key_is_named_with_its_file_and_the_other_settings_are_shown(size: tuple[int, int]) -> None:
+    problem = unknown_key("/home/anna/.config/backprop/config.toml:5", "gpu.max_tmp_c", HELP_TEXTS)
+    commands = FakeConfig({"max_parallel": 3}, problems=(problem, problem))
+    async with staged(size=size, commands=commands) as stage:
+        await opened(stage)
+        message = " ".join(shown(stage, "settings-message").split())
+        assert message == f"✗ {problem} (+1 more: backprop-tui config check)"
+        assert "did you mean 'gpu.max_temp_c'?" in message
+        assert ["max_parallel", "3"] in [line.split()[:2] for line in shown(stage).splitlines()]
+        await stage.pilot.press("j")
+        assert "config.toml:5" in shown(stage, "settings-message")
 
 
 async def test_a_refused_change_is_reported_with_the_reason() -> None:

@@ -119,7 +119,7 @@ async def test_a_dialog_sends_only_its_own_rows_and_leaves_what_was_there(key: s
             terminal.moves.clear()
             await stage.pilot.press(pressed)
             await stage.pilot.pause()
-            assert 0 < terminal.received < whole * 0.6
+            assert 0 < terminal.received < whole * 0.65  # the palette is the largest: a frame around sixteen rows
             assert max(terminal.moves.values()) <= 2
         assert terminal.cells == before
 
