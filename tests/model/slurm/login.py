@@ -186,14 +186,19 @@ def awaits_silence(state: State, me: Process, rules: SlurmRules) -> Iterator[Sta
         yield state.move(me, _idle(me))
 
 
-def writes_loss(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
-    yield conclude(state, me, "looks" if me.role == "supervisor" else None)
+def writes_loss(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """Without cgroups a script may be left on its node, of which nobody here can know."""
+    is_doubtful = rules.says_what_is_not_known and not state.has_cgroups
+    yield conclude(state, me, "looks" if me.role == "supervisor" else "guards", rules, is_doubtful=is_doubtful)
 
 
-def conclude(state: State, me: Process, then: str | None) -> State:
+def conclude(
+    state: State, me: Process, then: str | None, rules: SlurmRules, *, is_doubtful: bool = False
+) -> State:
     """Writes the end of an attempt: with retries left the run waits again, unless a person stopped it."""
-    ended = me.saw._replace(status="ended", is_submitted=False)
-    if state.retries_left and not state.stop_asked:
+    ended = me.saw._replace(status="ended", is_submitted=False, is_doubtful=is_doubtful)
+    may_retry = not (is_doubtful and rules.doubtful_loss_is_final)
+    if state.retries_left and not state.stop_asked and may_retry:
         history = state.history._replace(retries=state.history.retries + 1)
         state = state._replace(retries_left=state.retries_left - 1, history=history)
         ended = ended._replace(status="queued")

@@ -50,6 +50,12 @@ SCENARIOS = {
     "run without cgroups through a kill and a fault": Scenario(
         endless=True, has_cgroups=False, kills=1, faults=1, at_least=4_000
     ),
+    "run through two kills and a restarted controller": Scenario(
+        endless=True, kills=2, faults=1, kinds=("controller_restarts",), at_least=10_000
+    ),
+    "retry without cgroups through three kills": Scenario(
+        endless=True, retries=1, has_cgroups=False, kills=3, at_least=1_000
+    ),
     "run without end": Scenario(endless=True, kills=1, faults=1, kinds=("controller_restarts",), at_least=2_000),
     "run through a fault of the cluster": Scenario(faults=1, at_least=1_000),
     "run through a kill and a fault": Scenario(kills=1, faults=1, at_least=5_000),
