@@ -17,7 +17,6 @@ from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_
 from backprop_tui.launchers import slurm
 from backprop_tui.node import job as node_job
 from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
-from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import failures
 from backprop_tui.store.home import Home
@@ -64,7 +63,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
         started.append(self)
         return True
 
-    monkeypatch.setattr(NodeWatch, "check", lambda *_: ((), None))
     monkeypatch.setattr(Job, "_launch", launch)
     return started
 
@@ -150,7 +148,7 @@ def test_a_start_that_takes_too_long_leaves_the_run_to_others(
         clock.passes(ACT_SECONDS + 1)
         return (), None
 
-    monkeypatch.setattr(NodeWatch, "check", hangs)
+    monkeypatch.setattr(Job, "_check_node", hangs)
     with pytest.raises(SystemExit, match="took too long"):
         start_on("n1", store)._take_over()
     assert (started, directory.read().status) == ([], Status.QUEUED)
