@@ -414,12 +414,15 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
     from backprop_tui.engine.scheduler import record_loss  # not needed to submit a run, which has to be quick
 
     end = end_of(report) or SlurmEnd.GONE
+    doubt = _doubt(directory, run, end)
     return record_loss(
         directory,
         run,
-        end_words(end) + (f", and its guardian wrote no end{_doubt(directory, run)}" if end is SlurmEnd.GONE else ""),
+        end_words(end) + (", and its guardian wrote no end" if end is SlurmEnd.GONE else "") + doubt,
         lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
         status=_STATUS_AFTER.get(end, Status.STOPPED),
+        # Of a failed node that is left to Slurm, which puts it out of use.
+        not_again="its script may still run" if doubt and end is SlurmEnd.GONE else None,
     )
 
 
@@ -438,16 +441,23 @@ def _kill_script_here(directory: RunDirectory, run: Run) -> bool:
     return True
 
 
-def _doubt(directory: RunDirectory, run: Run) -> str:
-    """What is not known about the script on its node."""
-    if run.attempt.boot_id == boot_id():
+def _doubt(directory: RunDirectory, run: Run, end: SlurmEnd) -> str:
+    """What is not known about the script on its node (says_what_is_not_known).
+
+    With cgroups a node kills what a job's program leaves, whoever else was killed. A job that Slurm ends while its
+    program lives leaves nothing: the script is below that.
+    """
+    if run.attempt.boot_id == boot_id() or end not in (SlurmEnd.GONE, SlurmEnd.NODE_FAILED):
         return ""
-    tracking = ""
-    with suppress(BackpropError):
-        tracking = slurm_of(directory).setting("ProctrackType")
-    if not tracking or tracking.endswith("cgroup"):
-        return ""
-    return f"; whether its script still runs on {run.host} is not known ({tracking} may have left it)"
+    because = "Slurm does not reach it"
+    if end is SlurmEnd.GONE:
+        tracking = ""
+        with suppress(BackpropError):
+            tracking = slurm_of(directory).setting("ProctrackType")
+        if tracking.endswith("cgroup"):
+            return ""
+        because = f"{tracking or 'Slurm'} may have left it"
+    return f"; whether its script still runs on {run.host} is not known ({because})"
 
 
 def _lives(report: JobReport | None) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backprop_tui.domain.run import SLURM
+from backprop_tui.domain.run import SLURM, Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
 from backprop_tui.launchers import slurm
@@ -152,6 +153,20 @@ def test_a_start_that_takes_too_long_leaves_the_run_to_others(
     with pytest.raises(SystemExit, match="took too long"):
         start_on("n1", store)._take_over()
     assert (started, directory.read().status) == ([], Status.QUEUED)
+
+
+def test_a_job_without_gpus_starts_nothing_on_a_full_disk(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory
+) -> None:
+    run = directory.read()
+    limits = replace(run.spec.limits, min_free_disk_bytes=10**18)
+    directory.write(replace(run, spec=replace(run.spec, limits=limits)), durable=False)
+    assert not start_on("n1", store)._take_over()
+    end = directory.read().state
+    assert isinstance(end, Ended)
+    assert end.cause is not None
+    assert (started, end.cause.kind) == ([], "node_unfit")
+    assert (end.reason or "").startswith("refused on n1: disk ")
 
 
 def test_whoever_waits_for_silence_waits_longer_than_steps_may_take() -> None:

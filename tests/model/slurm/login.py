@@ -192,9 +192,7 @@ def writes_loss(state: State, me: Process, rules: SlurmRules) -> Iterator[State]
     yield conclude(state, me, "looks" if me.role == "supervisor" else "guards", rules, is_doubtful=is_doubtful)
 
 
-def conclude(
-    state: State, me: Process, then: str | None, rules: SlurmRules, *, is_doubtful: bool = False
-) -> State:
+def conclude(state: State, me: Process, then: str | None, rules: SlurmRules, *, is_doubtful: bool = False) -> State:
     """Writes the end of an attempt: with retries left the run waits again, unless a person stopped it."""
     ended = me.saw._replace(status="ended", is_submitted=False, is_doubtful=is_doubtful)
     may_retry = not (is_doubtful and rules.doubtful_loss_is_final)

@@ -51,7 +51,7 @@ class SlurmRules:
     program_adopts_script: bool = True  # of a dead guardian, so that Slurm finds it below the program: node/job._launch
     keeper_ends_script: bool = True  # whose guardian and program were killed together: node/job._fork_keeper
     says_what_is_not_known: bool = True  # of a script that may be left on its node: _doubt
-    doubtful_loss_is_final: bool = True  # whatever retries are left, since its script may live: record_job_loss
+    doubtful_loss_is_final: bool = True  # whatever retries are left, since the script may live: record_job_loss
 
 
 PROTOCOL = SlurmRules()
