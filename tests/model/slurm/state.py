@@ -146,7 +146,7 @@ class State(NamedTuple):
         return process.role == "script" and self.has_cgroups and program is None
 
     def _is_known(self, job_id: int) -> bool:
-        """Whether the controller knows a job of ours: then a supervisor asks for its end, and relies on nothing else."""
+        """Whether the controller knows a job of ours. Then a supervisor asks for its end, and relies only on that."""
         return any(job.id == job_id and job.number for job in self.jobs)
 
     def move(self, before: Process, *after: Process, **values: object) -> State:
