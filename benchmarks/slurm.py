@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
+import re
 import shlex
 import subprocess
 import sys
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from backprop_tui.domain.run import SLURM
@@ -20,31 +21,28 @@ from tests.slurm.cluster import SlurmCluster, missing_programs
 
 SCRIPT = (sys.executable, os.path.join(SCRIPTS, "prints_line.py"))
 GOAL_RATIO = 1.3
-MAX_ROUNDS = 15  # each takes about ten seconds: a supervisor stays for some seconds
+MAX_ROUNDS = 15  # each takes about seven seconds
 POLL_SECONDS = 0.005
-SCHEDULER_SECONDS = 1.0  # sched_interval of the cluster
+SCHEDULER_SECONDS = 1.0  # between two looks of the cluster's scheduler at its queue
 END_SECONDS = 30.0
 
 
 def measure(plan: Plan) -> list[Result]:
-    """Measures nothing where Slurm is not installed.
-
-    Slurm starts jobs once a second: each round begins at a random moment of it, the same one for all that it compares.
-    """
+    """Measures nothing where Slurm is not installed."""
     missing = missing_programs()
     if missing:
         sys.stderr.write(f"Slurm is not installed here: no {', '.join(missing)} (Debian: apt-get install slurm-wlm)\n")
         return []
-    with _cluster() as cluster, _sandbox(cluster) as warm, _sandbox(cluster) as cold:
+    rounds = min(plan.rounds, MAX_ROUNDS)
+    with _cluster() as cluster, _sandbox(cluster) as warm:
         warm.keep_supervisor()
-        cycle = _SchedulerCycle()
+        measurements = {
+            "sbatch": lambda: _seconds_of_sbatch(cluster, warm),
+            "warm": lambda: _seconds_of_run(warm),
+            "cold": lambda: _seconds_of_first_run(cluster),
+        }
         samples = interleaved(
-            min(plan.rounds, MAX_ROUNDS),
-            {
-                "sbatch": cycle.begins(lambda: _seconds_of_sbatch(cluster, warm), is_first=True),
-                "warm": cycle.begins(lambda: _seconds_of_run(warm)),
-                "cold": cycle.begins(lambda: _seconds_of_run(cold), before=cold.wait_until_idle),
-            },
+            rounds, {name: _with_mean_wait(cluster, measure) for name, measure in measurements.items()}
         )
     sbatch = samples["sbatch"].median
     return [
@@ -58,25 +56,27 @@ def _result(name: str, run: Sample, sbatch: float) -> Result:
     return sample_result(name, run.scaled(1 / sbatch), "times sbatch", goal=GOAL_RATIO, remark=remark)
 
 
-class _SchedulerCycle:
-    """Moments of the second in which Slurm starts jobs once."""
+def _with_mean_wait(cluster: SlurmCluster, measure: Callable[[], float]) -> Callable[[], float]:
+    """The measurement, as if the scheduler had looked at the job after its mean time: that is chance."""
 
-    def __init__(self) -> None:
-        self._moment = 0.0
+    def measure_and_adjust() -> float:
+        return measure() - _scheduler_seconds(cluster) + SCHEDULER_SECONDS / 2
 
-    def begins(
-        self, measure: Callable[[], float], *, is_first: bool = False, before: Callable[[], object] = lambda: None
-    ) -> Callable[[], float]:
-        """The measurement at the moment of its round, which the first one of the round chooses."""
+    return measure_and_adjust
 
-        def at_the_moment() -> float:
-            before()
-            if is_first:
-                self._moment = random.random() * SCHEDULER_SECONDS
-            time.sleep((self._moment - time.time()) % SCHEDULER_SECONDS)
-            return measure()
 
-        return at_the_moment
+def _scheduler_seconds(cluster: SlurmCluster) -> float:
+    """How long the newest job that was started was ready before: since it was submitted, or released."""
+    lines = (cluster.directory / "slurmctld.log").read_text().splitlines()
+    start = max(number for number, line in enumerate(lines) if "sched: Allocate JobId=" in line)
+    (job,) = re.findall(r"JobId=\d+ ", lines[start])
+    ready = max(number for number, line in enumerate(lines[:start]) if job in f"{line} ")
+    return _logged_at(lines[start]) - _logged_at(lines[ready])
+
+
+def _logged_at(line: str) -> float:
+    """The time of `[2026-11-30T17:12:59.717] _job_complete: JobId=51 done`."""
+    return datetime.fromisoformat(line[1:].partition("]")[0]).timestamp()
 
 
 @contextmanager
@@ -114,6 +114,12 @@ def _seconds_of_run(sandbox: Sandbox) -> float:
         if not line or process.wait(END_SECONDS) != 0:
             raise RuntimeError("the run failed, so its time means nothing")
     return elapsed
+
+
+def _seconds_of_first_run(cluster: SlurmCluster) -> float:
+    """The same in a store of its own, in which no supervisor lives: one stays for some seconds after its last run."""
+    with _sandbox(cluster) as sandbox:
+        return _seconds_of_run(sandbox)
 
 
 def _seconds_of_sbatch(cluster: SlurmCluster, sandbox: Sandbox) -> float:
