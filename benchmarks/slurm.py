@@ -68,10 +68,13 @@ def _with_mean_wait(cluster: SlurmCluster, measure: Callable[[], float]) -> Call
 def _scheduler_seconds(cluster: SlurmCluster) -> float:
     """How long the newest job that was started was ready before: since it was submitted, or released."""
     lines = (cluster.directory / "slurmctld.log").read_text().splitlines()
-    start = max(number for number, line in enumerate(lines) if "sched: Allocate JobId=" in line)
+    start = max(number for number, line in enumerate(lines) if _STARTED.search(line))
     (job,) = re.findall(r"JobId=\d+ ", lines[start])
     ready = max(number for number, line in enumerate(lines[:start]) if job in f"{line} ")
     return _logged_at(lines[start]) - _logged_at(lines[ready])
+
+
+_STARTED = re.compile(r"sched: Allocate JobId=|backfill: .*Started JobId=")
 
 
 def _logged_at(line: str) -> float:
