@@ -408,9 +408,12 @@ class Job:
         return 0
 
     def _submit_next(self, run: Run) -> None:
-        """Submits the job of the next attempt from here, where the site allows that; else a supervisor does."""
+        """Submits the job of the next attempt from here, where the site allows that; else a supervisor does.
+
+        If a person has resumed the run, the command does (resume_forgets_job).
+        """
         job = run.job
-        if job is None or job.id != self._environment.id or run.submitted_job is not None:
+        if job is None or job.id != self._environment.id or job.attempt != len(run.attempts):
             return
         from backprop_tui.engine.slurm_queue import SlurmQueue
         from backprop_tui.launchers.slurm import is_installed

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.run import SLURM, Ended
+from backprop_tui.domain.run import SLURM, Attempt, Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
 from backprop_tui.launchers import slurm
@@ -175,11 +175,12 @@ def test_whoever_waits_for_silence_waits_longer_than_steps_may_take() -> None:
 
 
 def test_a_job_that_is_not_the_runs_newest_submits_nothing(
-    clock: Clock, started: list[Job], store: Home, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Runs(store).queued("a", spec={"launcher": SLURM}, job=job(99, attempt=0, host="login1")).read()
     monkeypatch.setattr(slurm, "is_installed", lambda _environment: pytest.fail("it looks for sbatch"))
-    start_on("n1", store)._submit_next(run)
+    run = directory.read().with_attempt(Attempt(number=1, started_at=0.0, boot_id=""))
+    for other in (job(99, host="login1"), job(12, attempt=0, host="login1")):  # of a run that a person has resumed
+        start_on("n1", store)._submit_next(replace(run, job=other))
 
 
 def test_the_pause_before_another_guardian_is_no_silence(

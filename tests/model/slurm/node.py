@@ -116,12 +116,18 @@ def guards(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
         return
     if state.record.is_active and state.record.job == me.inside and rules.program_replaces_guardian:
         yield state.move(me, me.to("reads_for_start"))
-    elif state.record.status == "queued" and not state.record.is_submitted and state.is_lock_free(me.machine):
+    elif _submits_next(state, me, rules) and state.is_lock_free(me.machine):
         number = login.next_number(state.record, rules)
         yield state.move(me, me.to("cancels_unrecorded", has_lock=True, saw=state.record, number=number))
         yield state.move(me, me.to("exits"))  # where nodes may not submit
     else:
         yield state.move(me, me.to("exits"))
+
+
+def _submits_next(state: State, me: Process, rules: SlurmRules) -> bool:
+    """Whether its run waits for the next attempt, and nobody has resumed it."""
+    is_its_run = state.record.job == me.inside or not rules.resume_forgets_job
+    return is_its_run and state.record.status == "queued" and not state.record.is_submitted
 
 
 # --- the keeper ---

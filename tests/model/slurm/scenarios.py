@@ -14,6 +14,7 @@ STOPPER = Process("command", "reads_to_stop", "login1")
 STOPPER_ELSEWHERE = Process("command", "reads_to_stop", "login2")
 EDITOR = Process("command", "reads_to_edit", "login1")
 RESUMER = Process("command", "awaits_end", "login1")
+RESUMER_THAT_SUBMITS = RESUMER._replace(then="reads_to_submit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,5 +80,9 @@ SCENARIOS = {
     "stop between attempts": Scenario(present=(SUPERVISOR, STOPPER), retries=1, at_least=3_000),
     "stop on another login node": Scenario(present=(SUPERVISOR, STOPPER_ELSEWHERE), kills=1, at_least=1_000),
     "edit": Scenario(present=(SUPERVISOR, EDITOR), kills=1, at_least=700),
+    "resumed and submitted by a command": Scenario(present=(SUPERVISOR, RESUMER_THAT_SUBMITS), kills=1, at_least=1_000),
+    "resumed and submitted by a command, and stopped": Scenario(
+        present=(SUPERVISOR, RESUMER_THAT_SUBMITS, STOPPER), at_least=1_000
+    ),
     "stop and resume": Scenario(present=(SUPERVISOR, STOPPER, RESUMER), kills=1, at_least=30_000),
 }
