@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 
 from backprop_tui.domain.causes.cause import (
     build_cause,
@@ -419,11 +419,18 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
         directory,
         run,
         end_words(end) + (", and its guardian wrote no end" if end is SlurmEnd.GONE else "") + doubt,
-        lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
+        lambda reason: _cause_of_loss(reason, end, looks_on=run.host if doubt else None),
         status=_STATUS_AFTER.get(end, Status.STOPPED),
         # Of a failed node that is left to Slurm, which puts it out of use.
         not_again="its script may still run" if doubt and end is SlurmEnd.GONE else None,
     )
+
+
+def _cause_of_loss(reason: str, end: SlurmEnd, *, looks_on: str | None) -> Cause:
+    cause = cause_of_stop(by="slurm", reason=reason, kind=end)
+    if looks_on is None:
+        return cause
+    return replace(cause, advice=f"look whether its script still runs on {looks_on}; if not, resume continues it")
 
 
 def _kill_script_here(directory: RunDirectory, run: Run) -> bool:

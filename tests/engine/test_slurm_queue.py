@@ -437,6 +437,8 @@ def test_the_end_of_a_run_whose_node_does_not_answer_says_what_is_not_known(logi
     end = end_of(guardian.directory)
     words = "its node failed; whether its script still runs on n1 is not known (Slurm does not reach it)"
     assert (end.status, end.reason) == (Status.LOST, words)
+    assert end.cause is not None
+    assert end.cause.advice == "look whether its script still runs on n1; if not, resume continues it"
 
 
 def test_a_question_to_slurm_ends_with_the_supervisor_that_asks(tmp_path: Path) -> None:
