@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from backprop_tui.store.files import set_aside_report
 from tests.slurm.cluster import SlurmCluster, missing_programs
 
 # A process may still be exiting when its test ends; one that is alive after this was left behind.
@@ -83,11 +84,12 @@ def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     directory.mkdir()
     for name in [name for name in os.environ if name.startswith("BACKPROP_")]:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("TMUX", raising=False)  # or copying would fill the buffers of whoever runs the tests in tmux
+    monkeypatch.delenv("TMUX", raising=False)  # or copying would fill the paste buffers of that tmux
     monkeypatch.setenv("HOME", str(directory))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(directory / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(directory / "data"))
     monkeypatch.setenv("BACKPROP_HOME", str(directory / "backprop"))
+    set_aside_report()  # of earlier tests in this process
     before = _process_ids()
     yield directory
     left = _end_processes_of(directory, _process_ids() - before)

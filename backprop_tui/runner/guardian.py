@@ -275,7 +275,7 @@ class Guardian:
             return
         if live.figures_end is None and not self._script.has_died():
             self._log.figures_end = size_of(self._directory.log)
-            self._own_log.end_figures()
+            self._own_log.end_figures(time.time())
             self.recorder.commit(figures_end=self._log.figures_end)
 
     def _written_bytes(self) -> int:
@@ -287,7 +287,7 @@ class Guardian:
         If that takes too long, all but its last part is skipped: no end comes late because a log is long.
         """
         with self._contain_errors("cannot read the file that the output is redirected to"):
-            self._own_log.fetch_rest()
+            self._own_log.fetch_rest(time.time())
         is_stopped = self.recorder.live.stopping is not None
         end = time.monotonic() + (REST_OF_STOPPED_SECONDS if is_stopped else REST_SECONDS)
         if self._read_while(lambda: time.monotonic() < end):

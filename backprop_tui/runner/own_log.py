@@ -37,6 +37,7 @@ class OwnLogReader:
         self._attempt = run.attempt.number
         self._log = log
         self.follower: LogFollower | None = None
+        self._values: list[Progress | CheckpointSaved] = []  # of files that are no longer followed
         self._are_others_recorded = False
         self._has_ended = recorder.live.figures_end is not None
         known = recorder.live.own_log
@@ -47,13 +48,10 @@ class OwnLogReader:
 
     def read(self, now: float, time: float) -> tuple[_Values, bool]:
         """The next values, and whether more is waiting; `now` is monotonic, `time` the wall time."""
-        values: list[Progress | CheckpointSaved] = []
         more = False
-        target = None if self._has_ended else self.output.check(now)
-        if target is not None:
-            values.extend(self._finish_follower(time))
-            self._record(target)
+        self._follow_new(None if self._has_ended else self.output.check(now), time)
         self._record_others()
+        values, self._values = self._values, []
         if self.follower is not None:
             read, more = self.follower.read(time)
             values.extend(read)
@@ -70,27 +68,27 @@ class OwnLogReader:
     def _record_event(self, message: str, path: str, problem: str | None) -> None:
         self._recorder.record_event("output_elsewhere", message, path=path, problem=problem)
 
-    def _finish_follower(self, time: float) -> _Values:
-        """The rest of a file that is no longer followed."""
-        if self.follower is None:
-            return ()
-        values: list[Progress | CheckpointSaved] = []
-        more = True
-        while more:
-            read, more = self.follower.read(time)
-            values.extend(read)
-        values.extend(self.follower.finish(time))
-        try:
-            self.follower.write_metrics()
-        except StorageFailed as error:
-            self._recorder.change(problem=str(error))
-        return values
+    def _follow_new(self, target: OutputTarget | None, time: float) -> None:
+        """Reads the file that was followed to its end, then records the new target and follows it."""
+        if target is None:
+            return
+        if self.follower is not None:
+            more = True
+            while more:
+                read, more = self.follower.read(time)
+                self._values.extend(read)
+            self._values.extend(self.follower.finish(time))
+            try:
+                self.follower.write_metrics()
+            except StorageFailed as error:
+                self._recorder.change(problem=str(error))
+        self._record(target)
 
-    def fetch_rest(self) -> None:
+    def fetch_rest(self, time: float) -> None:
         """Fetches the rest of a dead script's file; waits at most a few seconds for a hanging file system."""
         if not self._has_ended:
             self._has_ended = True
-            self._record(self.output.finish(END_SECONDS))
+            self._follow_new(self.output.finish(END_SECONDS), time)
 
     def note_cost(self, seconds: float) -> None:
         """Says what the last values cost."""
@@ -106,10 +104,10 @@ class OwnLogReader:
         """Reads the last line, if it has no line end."""
         return () if self.follower is None else self._with_log_offset(self.follower.finish(time))
 
-    def end_figures(self) -> None:
+    def end_figures(self, time: float) -> None:
         """Ignores what is written from now on, by what started after the stop signal."""
         self._has_ended = True
-        self._record(self.output.finish(FIGURES_END_SECONDS))
+        self._follow_new(self.output.finish(FIGURES_END_SECONDS), time)
 
     def write_metrics(self) -> None:
         """Writes the pending lines of metrics.jsonl. Raises: StorageFailed."""
@@ -124,10 +122,8 @@ class OwnLogReader:
         own = replace(own, offset=follower.offset, generation=follower.generation, memory=follower.memory())
         self._recorder.change(own_log=own)
 
-    def _record(self, target: OutputTarget | None) -> None:
+    def _record(self, target: OutputTarget) -> None:
         """Records a new target, and follows it if it can be read."""
-        if target is None:
-            return
         before = self._recorder.live.own_log
         own = OwnLog(
             path=target.path,

@@ -122,7 +122,7 @@ class OwnOutput:
         self.log_has_figures = False
         self.is_urgent = False  # looks every second
         self._is_last = False
-        self._task: BackgroundTask[Fetched] = BackgroundTask(self._look, self._pause_seconds)
+        self._task: BackgroundTask[tuple[Fetched, ...]] = BackgroundTask(self._look, self._pause_seconds)
 
     def adopt(self, known: OwnLog) -> None:
         """Continues with the file that another guardian of this attempt read."""
@@ -137,23 +137,23 @@ class OwnOutput:
 
     def check(self, now: float) -> OutputTarget | None:
         """Takes what the last look fetched; returns the target if it is new. `now` is monotonic."""
-        return self._take(self._task.result(now))
+        return self._take(self._task.result(now) or ())
 
     def finish(self, seconds: float) -> OutputTarget | None:
         """Looks a last time, as `check`; waits at most this long for a hanging file system."""
         self._is_last = True
-        targets = [self._take(fetched) for fetched in self._task.finish(seconds)]
-        return next(filter(None, targets), None)
+        return self._take(sum(self._task.finish(seconds), ()))
 
-    def _take(self, fetched: Fetched | None) -> OutputTarget | None:
-        if fetched is None:
-            return None
-        self.written_bytes, self.others = fetched.written_bytes, fetched.others
-        target = fetched.target
-        if target is not None:
-            self.tail = FetchedTail(target.path, target.start) if target.problem is None else None
-        if self.tail is not None:
-            self.tail.add(fetched)
+    def _take(self, looks: Iterable[Fetched]) -> OutputTarget | None:
+        """Adds what was fetched to the tail of its file; the tail of the file before it stays with its reader."""
+        target = None
+        for fetched in looks:
+            self.written_bytes, self.others = fetched.written_bytes, fetched.others
+            if fetched.target is not None:
+                target = fetched.target
+                self.tail = FetchedTail(target.path, target.start) if target.problem is None else None
+            if self.tail is not None:
+                self.tail.add(fetched)
         return target
 
     def _pause_seconds(self, spent: float) -> float:
@@ -166,29 +166,32 @@ class OwnOutput:
 
     # In the thread.
 
-    def _look(self, now: float) -> Fetched:
+    def _look(self, now: float) -> tuple[Fetched, ...]:
         self._looked_at = now
         if self._began is None:
             self._began = now
         if self._sizes is None:
             self._sizes = _sizes_in(self._cwd)
         processes = inspect(self._pids())
-        content, restarted, size, offset = self._fetch()
+        looks = [self._fetched(processes, None)]
         # A file is read to its end before the next one is followed.
-        target = None if content else self._new_target(processes, now)
+        target = self._new_target(processes, now) if len(looks[0].content) < FETCHED_BYTES else None
         if target is not None:
             self._target = target
             self._tail = None if target.problem is not None else Tail(target.path, target.start)
-            content, restarted, size, offset = self._fetch()
+            looks.append(self._fetched(processes, target))
+        return tuple(looks)
+
+    def _fetched(self, processes: Mapping[int, Inspected], target: OutputTarget | None) -> Fetched:
+        content, restarted, size, offset = self._fetch()
         printed = {path for process in processes.values() for path in process.outputs if is_file(path)}
-        written_bytes = sum(map(_size_of, printed - {self._log}))
         return Fetched(
             target=target,
             content=content,
             size=size,
             offset=offset,
             restarted=restarted,
-            written_bytes=written_bytes,
+            written_bytes=sum(map(_size_of, printed - {self._log})),
             others=self._others(processes),
         )
 

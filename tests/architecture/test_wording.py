@@ -1,4 +1,4 @@
-"""What people read has one notation of durations and one word for waiting, whoever writes the sentence."""
+"""What people read has one notation of durations and one word for waiting, in every module."""
 
 from __future__ import annotations
 

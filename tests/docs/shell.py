@@ -32,7 +32,7 @@ MARK = "\036"
 
 def prepare(home: Path) -> dict[str, str]:
     """The environment of a user who has installed the program, with a training script in the working directory."""
-    shutil.copytree(ROOT / "tests/docs/work", home / "project")
+    shutil.copytree(ROOT / "tests/docs/project", home / "project")
     (home / "project" / "examples").symlink_to(ROOT / "examples")
     (home / ".config" / "backprop").mkdir(parents=True)
     (home / ".config" / "backprop" / "config.toml").write_text(CONFIG)

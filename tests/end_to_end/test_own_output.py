@@ -58,7 +58,7 @@ def test_files_of_trainings_side_by_side_are_not_mixed(sandbox: Sandbox) -> None
 
 def test_what_an_older_training_left_in_the_file_is_not_read(sandbox: Sandbox) -> None:
     old = '{"step": 900, "loss": 0.1}'
-    run = sandbox.queue(*shell(f"{TRAIN} >> train.log"))
+    run = sandbox.queue(*shell(f"sleep 0.5; {TRAIN} >> train.log"))
     with open(os.path.join(run.run().spec.cwd, "train.log"), "w", encoding="ascii") as file:
         file.write(f"{old}\n")
     sandbox.call()
@@ -69,17 +69,17 @@ def test_a_log_file_that_the_script_opens_itself_is_read_once_its_output_stays_s
     code = (
         "import time\n"
         "file = open('my_run.log', 'a')\n"
-        "for step in range(1, 41):\n"
+        "for step in range(1, 51):\n"
         "    file.write(f'2026-01-31 09:05:07,250 INFO step {step} loss {1 / step:.4f}\\n')\n"
         "    file.flush()\n"
         "    time.sleep(0.2)\n"
     )
-    assert_read_from(sandbox.submit(*python(code)), "my_run.log", steps=40)
+    assert_read_from(sandbox.submit(*python(code)), "my_run.log", steps=50)
 
 
 def test_a_file_that_tee_writes_is_read_if_nothing_reaches_the_log(sandbox: Sandbox) -> None:
-    command = " ".join(script("trains.py", 40, 0.2, 1))
-    assert_read_from(sandbox.submit(*shell(f"{command} | tee train.log > /dev/null")), "train.log", steps=40)
+    command = " ".join(script("trains.py", 50, 0.2, 1))
+    assert_read_from(sandbox.submit(*shell(f"{command} | tee train.log > /dev/null")), "train.log", steps=50)
 
 
 def test_the_run_says_if_nothing_can_be_read(sandbox: Sandbox) -> None:

@@ -61,6 +61,19 @@ WRONG_STEPS = {
     "script zombie",
 }
 
+# Scenarios in which together every step is taken: a small search each.
+COVERING_WITH_FAULTS = ["run", "run without end", "run by a runner that waits"]
+COVERING_WITHOUT_KILLS = [
+    "queue without a supervisor",
+    "queue while the supervisor exits",
+    "run again by a runner that waits",
+    "run without end, and a runner that waits",
+    "stop while it starts",
+    "stop while a process is left",
+    "resume after a stop that came too late",
+    "power cut while it runs",
+]
+
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_protocol_keeps_every_invariant(scenario: str) -> None:
@@ -104,9 +117,10 @@ def test_every_invariant_is_violated_without_some_rule() -> None:
 
 def test_every_step_of_every_process_is_taken() -> None:
     missing = {f"{role} {name}" for role, by_name in STEPS.items() for name in by_name} - WRONG_STEPS
-    starts = [SCENARIOS[name].start for name in sorted(SCENARIOS, key=lambda name: SCENARIOS[name].at_least)]
-    for start in (*(start._replace(kills_left=0) for start in starts), *starts):  # the cheap searches first
+    starts = (
+        *(SCENARIOS[name].start for name in COVERING_WITH_FAULTS),
+        *(SCENARIOS[name].start._replace(kills_left=0) for name in COVERING_WITHOUT_KILLS),
+    )
+    for start in starts:
         missing -= explore(start, PROTOCOL).taken
-        if not missing:
-            return
     assert missing == set()

@@ -169,7 +169,7 @@ def test_a_job_without_gpus_starts_nothing_on_a_full_disk(
     assert (end.reason or "").startswith("refused on n1: disk ")
 
 
-def test_whoever_waits_for_silence_waits_longer_than_steps_may_take() -> None:
+def test_a_wait_for_silence_is_longer_than_steps_may_take() -> None:
     assert ACT_SECONDS < SILENT_SECONDS < SUPERVISOR_SILENT_SECONDS
     assert SUBMIT_SECONDS < SUPERVISOR_SILENT_SECONDS
 

@@ -55,7 +55,7 @@ def test_the_bars_of_other_ranks_are_no_restarts() -> None:
     assert len(steps_and_metrics(*lines)) == 3
 
 
-def test_a_checkpoint_counts_whoever_saves_it() -> None:
+def test_a_checkpoint_of_any_rank_counts() -> None:
     values = read("[rank0] step 10 loss=1.5", "[rank1] saving checkpoint to out/10")
     assert [getattr(value, "path", None) for value in values] == [None, "out/10"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -72,3 +74,25 @@ def test_a_file_that_this_process_prints_into_is_found_and_read_on_by_another(tm
     assert output.finish(5.0) is None
     assert output.tail is not None
     assert taken(output.tail) == b"step 2 loss 0.4\n"
+
+
+def test_the_next_file_is_followed_by_the_look_that_reads_the_rest_of_the_last_one(tmp_path: Path) -> None:
+    first, second = tmp_path / "seed-1.log", tmp_path / "seed-2.log"
+    first.write_bytes(b"step 1\n")
+    known = OwnLog(path=str(first), attempt=1, offset=0)
+    with open(second, "wb", buffering=0) as file:
+        file.write(b"step 2\n")
+        training = subprocess.Popen((sys.executable, "-c", "input()"), stdin=subprocess.PIPE, stdout=file)
+        output = OwnOutput(str(tmp_path / "output.log"), str(tmp_path), lambda: [training.pid], known)
+        output.adopt(known)
+        last = output.tail
+        try:
+            target = output.finish(5.0)
+        finally:
+            training.communicate(b"\n")
+    assert last is not None
+    assert taken(last) == b"step 1\n"
+    assert target is not None
+    assert target.path == str(second)
+    assert output.tail is not None
+    assert taken(output.tail) == b"step 2\n"

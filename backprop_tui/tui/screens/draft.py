@@ -8,6 +8,7 @@ import shlex
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from urllib.parse import unquote
 
 from backprop_tui.domain.arguments import quoted
@@ -49,7 +50,7 @@ def parse_command(text: str) -> ParsedCommand:
     Raises:
         ValueError: as in `split_line`.
     """
-    words = _split(text).words
+    words = list(_split(text).words)
     options: list[str] = []
     while words and VARIABLE.match(words[0]):
         options += ["--env", words.pop(0)]
@@ -69,7 +70,12 @@ def left_out(text: str) -> str:
 
 def _split(text: str) -> ShellLine:
     """The words of a command line; a `~` at the beginning of one is expanded as the shell would."""
-    words, idle = split_line(_TILDE.sub(lambda home: quoted(os.path.expanduser(home[0])), join_lines(text)))
+    return _split_line(_TILDE.sub(lambda home: quoted(os.path.expanduser(home[0])), join_lines(text)))
+
+
+@lru_cache(maxsize=4)  # a form asks for the parts of the same line many times after each key
+def _split_line(line: str) -> ShellLine:
+    words, idle = split_line(line)
     return ShellLine([word.translate(_CONTROLS) for word in words], idle)
 
 

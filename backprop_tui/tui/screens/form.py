@@ -137,13 +137,13 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
     def _resized(self) -> None:
         self.draw_status()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, status: Sequence[Line]) -> None:
         width, height = self.app.size
         box = self.query_one("#form")
         box.styles.width = width if width < _FULL_WIDTH_BELOW else min(_MAX_WIDTH, width - _MARGIN)
         keys = clip(self.KEYS.replace("·", self.glyphs.between), self.text_width - 4, self.glyphs)
         box.border_subtitle = border_hints(keys, self.glyphs.between)
-        rows = max(1, len(self.status()))
+        rows = max(1, len(status))
         box.styles.height = min(self.count_rows() + rows + _FRAME_ROWS, height)
         self.query_one("#status").styles.height = max(1, min(rows, height - _FRAME_ROWS - 3))
 
@@ -171,8 +171,9 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
 
     def draw_status(self) -> None:
         for widget in self.query("#status").results(LineWidget):  # none while the dialog is being closed
-            self._lay_out()
-            widget.show(self.status())
+            status = self.status()
+            self._lay_out(status)
+            widget.show(status)
 
     def edit_in_editor(self, text: str) -> str:
         """Returns the text as one line after it was edited in the user's editor. Raises ValueError if that fails."""

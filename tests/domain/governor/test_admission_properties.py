@@ -20,7 +20,7 @@ from tests.domain.governor.machines import candidates, snapshots
 RANKS = list(Check)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(candidates, snapshots())
 def test_a_held_run_has_ordered_reasons_each_with_a_message(run: Candidate, machine: MachineSnapshot) -> None:
     decision = decide(run, machine)
@@ -32,7 +32,7 @@ def test_a_held_run_has_ordered_reasons_each_with_a_message(run: Candidate, mach
         assert max(Counter(decision.reasons).values()) == 1
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(candidates, snapshots())
 def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: MachineSnapshot) -> None:
     if isinstance(decide(run, machine), Hold):
@@ -52,7 +52,7 @@ def test_an_admitted_run_breaks_no_limit_of_the_host(run: Candidate, machine: Ma
     assert not (blind and active)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(candidates, snapshots())
 def test_an_admitted_run_gets_the_requested_number_of_suitable_gpus(run: Candidate, machine: MachineSnapshot) -> None:
     decision = decide(run, machine)
@@ -161,7 +161,7 @@ RELIEFS = (
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(candidates, snapshots(), st.lists(st.sampled_from(RELIEFS), min_size=1, max_size=4))
 def test_a_freer_machine_never_holds_what_a_busier_one_admits(
     run: Candidate, machine: MachineSnapshot, reliefs: list[Callable[[MachineSnapshot], MachineSnapshot]]

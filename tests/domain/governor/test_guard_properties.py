@@ -113,7 +113,7 @@ def older(run: ActiveRun) -> ActiveRun:
     return replace(run, paused_seconds=run.paused_seconds + 1.0 if run.paused_by else 0.0)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(weather)
 def test_stale_readings_never_lead_to_an_action(moments: list[Moment]) -> None:
     for second in days(moments):
@@ -121,7 +121,7 @@ def test_stale_readings_never_lead_to_an_action(moments: list[Moment]) -> None:
             assert second.actions == ()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(weather)
 def test_a_running_run_is_never_touched_because_of_a_gpu_that_does_not_answer(moments: list[Moment]) -> None:
     for second in days(moments):
@@ -133,7 +133,7 @@ def test_a_running_run_is_never_touched_because_of_a_gpu_that_does_not_answer(mo
                 assert second.moment.gpu.health in ANSWERING
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(weather)
 def test_commands_match_the_state_of_the_run_and_a_persons_pause_is_left_alone(moments: list[Moment]) -> None:
     for second in days(moments):
@@ -153,7 +153,7 @@ def test_commands_match_the_state_of_the_run_and_a_persons_pause_is_left_alone(m
                 assert run.paused_by == action.request.by
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(fair_weather)
 def test_heat_pauses_only_what_stays_at_the_limit_and_continues_only_what_has_cooled(moments: list[Moment]) -> None:
     seen: list[float] = []
@@ -167,7 +167,7 @@ def test_heat_pauses_only_what_stays_at_the_limit_and_continues_only_what_has_co
                 assert seen[-1] < 80.0
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(fair_weather)
 def test_a_run_is_not_paused_again_before_heat_or_low_ram_has_lasted_again(moments: list[Moment]) -> None:
     continued_at: dict[str, int] = {}
@@ -179,7 +179,7 @@ def test_a_run_is_not_paused_again_before_heat_or_low_ram_has_lasted_again(momen
                 assert second.at >= continued_at[action.run_id] + (2 if action.request.by == "heat" else 1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(fair_weather)
 def test_ram_has_hysteresis_and_time_to_settle(moments: list[Moment]) -> None:
     paused_at = continued_at = float("-inf")
@@ -196,7 +196,7 @@ def test_ram_has_hysteresis_and_time_to_settle(moments: list[Moment]) -> None:
                 continued_at = second.at
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(weather)
 def test_no_run_is_stopped_for_its_memory_without_a_warning(moments: list[Moment]) -> None:
     told: set[str] = set()
@@ -210,7 +210,7 @@ def test_no_run_is_stopped_for_its_memory_without_a_warning(moments: list[Moment
             told.add(action.run_id)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(weather)
 def test_every_action_has_a_reason(moments: list[Moment]) -> None:
     for second in days(moments):

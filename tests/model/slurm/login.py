@@ -144,7 +144,7 @@ def claims_to_end(state: State, me: Process, rules: SlurmRules) -> Iterator[Stat
 
 
 def _is_holder_silent(state: State, me: Process, rules: SlurmRules) -> bool:
-    """Whether nothing changed for so long that whoever has the claim cannot be alive."""
+    """Whether nothing changed for so long that the holder of the claim cannot be alive."""
     ends = ("reads_for_end", "ends_submitted", "cancels")
     return state.is_silent(rules) and not any(other.at in ends for other in state.processes if other != me)
 
@@ -263,7 +263,7 @@ def claims_to_stop(state: State, me: Process, _rules: SlurmRules) -> Iterator[St
 
 
 def appends(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
-    """A request, which whoever carries the run reads."""
+    """A request, which the process that carries the run reads."""
     yield state.move(me, stop_asked=state.record.status != "ended")
 
 

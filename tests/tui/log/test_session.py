@@ -404,7 +404,7 @@ def test_an_attempt_without_an_error_does_not_show_that_of_the_one_before(log: P
     assert settled(session).following
 
 
-def test_whoever_reads_elsewhere_is_not_moved_by_a_retry(log: Path) -> None:
+def test_a_reader_elsewhere_is_not_moved_by_a_retry(log: Path) -> None:
     grow(log, b"ValueError: first\n")
     session = opened(log, failed=True, live=False)
     session.step(-20)

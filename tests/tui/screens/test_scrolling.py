@@ -34,7 +34,7 @@ async def test_the_list_follows_its_cursor_when_the_run_moves_or_is_shown_again(
 async def test_a_list_that_the_wheel_has_scrolled_stays_there() -> None:
     runs = [running(f"run-{index}") for index in range(30)]
     async with staged(snapshot(*runs), size=(80, 24)) as stage:
-        stage.runs.turn_wheel(20)
+        stage.runs.turn_wheel(10)
         before = stage.runs.shown_text
         await stage.becomes(snapshot(*runs, queued("later")))
         assert stage.runs.shown_text.splitlines()[1:3] == before.splitlines()[1:3]
