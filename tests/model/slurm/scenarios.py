@@ -80,7 +80,9 @@ SCENARIOS = {
     "stop between attempts": Scenario(present=(SUPERVISOR, STOPPER), retries=1, at_least=3_000),
     "stop on another login node": Scenario(present=(SUPERVISOR, STOPPER_ELSEWHERE), kills=1, at_least=1_000),
     "edit": Scenario(present=(SUPERVISOR, EDITOR), kills=1, at_least=700),
-    "resumed and submitted by a command": Scenario(present=(SUPERVISOR, RESUMER_THAT_SUBMITS), kills=1, at_least=10_000),
+    "resumed and submitted by a command": Scenario(
+        present=(SUPERVISOR, RESUMER_THAT_SUBMITS), kills=1, at_least=10_000
+    ),
     "resumed and submitted by a command, and stopped": Scenario(
         present=(SUPERVISOR, RESUMER_THAT_SUBMITS, STOPPER), at_least=10_000
     ),
