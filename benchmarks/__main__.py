@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from benchmarks import (
     script_cost,
     slot_gap,
     slurm,
+    slurm_queue,
 )
 from benchmarks.measurement import Plan, Result, table
 from benchmarks.sandbox import NotInstalled
@@ -43,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Result]]] = {
     "dashboard-keys": dashboard_keys.measure,
     "dashboard-log": log_view.measure,
     "slurm": slurm.measure,
+    "slurm-queue": slurm_queue.measure,
 }
 
 
@@ -76,10 +79,12 @@ def main() -> int:
         rounds=options.rounds, longest_history=options.longest_history, footprint_seconds=options.footprint_seconds
     )
     results: list[Result] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as at SIGINT, nothing is left behind
     try:
         for name in options.names or BENCHMARKS:
-            sys.stderr.write(f"{name} ...\n")
+            sys.stderr.write(f"{name} ")
             results += BENCHMARKS[name](plan)
+            sys.stderr.write("\n")
     except NotInstalled as error:
         sys.stderr.write(f"{error}\n")
         return 2

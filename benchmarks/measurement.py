@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,8 @@ def interleaved(rounds: int, measurements: Mapping[str, Callable[[], float]]) ->
             value = measure()
             if number > 0:
                 values[name].append(value)
+        sys.stderr.write(".")  # one for each round
+        sys.stderr.flush()
     return {name: Sample(tuple(measured)) for name, measured in values.items()}
 
 

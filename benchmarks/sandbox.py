@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
 from functools import partial
 
-from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.status import ENDED
 from backprop_tui.launchers.lease import lease_owner
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from benchmarks import timing
+from tests.support.processes import kill_processes_of_store
 
 HOST = "benchmark"
 PATIENCE_SECONDS = 120.0
@@ -106,12 +106,6 @@ class Sandbox:
         finally:
             os.close(pidfd)
 
-    def close(self) -> None:
-        """Kills all runs and waits until the supervisor has exited."""
-        for run_id in os.listdir(self.home.active):
-            self.directory(run_id).append_request(StopRequest(by="person", reason="the benchmark is over", kill=True))
-        self.wait_until_idle()
-
 
 def _has_ended(directory: RunDirectory) -> bool:
     return directory.read().status in ENDED
@@ -128,7 +122,7 @@ def wait_until(condition: Callable[[], object], expected: str) -> None:
 
 @contextmanager
 def open_sandbox(*, parallel: int = 2, probe: str = "none") -> Iterator[Sandbox]:
-    """Yields a sandbox as the working directory; afterwards ends its processes and removes it.
+    """Yields a sandbox as the working directory; afterwards kills its processes and removes it.
 
     Raises:
         NotInstalled: there is no command to measure.
@@ -138,10 +132,8 @@ def open_sandbox(*, parallel: int = 2, probe: str = "none") -> Iterator[Sandbox]
     folder = tempfile.mkdtemp(prefix="backprop-benchmark-")
     try:
         sandbox = Sandbox(folder, parallel=parallel, probe=probe)
-        try:
-            with chdir(sandbox.work):
-                yield sandbox
-        finally:
-            sandbox.close()
+        with chdir(sandbox.work):
+            yield sandbox
     finally:
+        kill_processes_of_store(folder)
         shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from backprop_tui.client.interpreters import find_interpreter
 from backprop_tui.client.run_request import RunOptions
 from backprop_tui.client.runs import FileSizes, current_sizes
 from backprop_tui.client.session import ClientSession
-from backprop_tui.client.slurm_jobs import check_with_slurm
+from backprop_tui.client.slurm_jobs import check_with_slurm, submit_now
 from backprop_tui.client.specification import apply_options, asked_python, checkpoint_path, run_directory_path
 from backprop_tui.client.training_source import find_training, source_of
 from backprop_tui.domain.command_lines import TargetKind, find_target
@@ -27,7 +27,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.resume_arguments import ResumeMethod, defined_options, resume_advice
-from backprop_tui.domain.run import Dependency, Ended, Queued, Run, Spec, restore_variables
+from backprop_tui.domain.run import SLURM, Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.domain.secrets import reveal_words
 from backprop_tui.domain.training_totals import total_from_name
 from backprop_tui.presentation.states import status_word
@@ -220,8 +220,13 @@ def _check_goals(run: Run, spec: Spec) -> None:
             raise UsageError(f"run {run.id} has reached {goal}", "--until gives it another goal")
 
 
-def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tuple[Resumption, FileSizes]:
-    """Queues the next attempt; also the sizes of its files before. The caller must call a supervisor next."""
+def queue_again(
+    session: ClientSession, run_id: str, options: RunOptions, *, at_once: bool = False
+) -> tuple[Resumption, FileSizes]:
+    """Queues the next attempt; also the sizes of its files before. The caller must call a supervisor next.
+
+    `at_once`: the job of a Slurm run is submitted here, which takes a moment for each.
+    """
     session.home.require_own()
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
@@ -235,6 +240,8 @@ def queue_again(session: ClientSession, run_id: str, options: RunOptions) -> tup
         mark(session.home, run.id)  # before the record: a queued run without a marker would wait for ever
         directory.write(run, durable=True)
         directory.append_event("queued", _event_message(resumption), time=time.time())
+    if at_once and run.spec.launcher == SLURM:
+        submit_now(session, run_id)
     return resumption, sizes
 
 

@@ -32,7 +32,7 @@ def ask_slurm(run: Run, environment: Mapping[str, str]) -> Callable[[], object]:
 
 
 def submit_now(session: ClientSession, run_id: str) -> None:
-    """Submits a new run at once, as the holder of its lock: a supervisor would have to be woken, or started, for it.
+    """Submits a run that was just queued, as the holder of its lock: a supervisor would have to be woken for it.
 
     Whatever keeps the run from being submitted is left to the supervisor that is called next.
     """

@@ -148,7 +148,6 @@ class JobReport:
     start: str | None = None
     name: str = ""
     preempted: bool = False  # its end was announced to it
-    used_up: bool = False  # it has run as long as it may
     killed: bool = False  # its program was killed by a signal
 
     def carries(self, run_id: str, number: int) -> bool:
@@ -204,17 +203,7 @@ def parse_job(text: str) -> JobReport | None:
         name=fields.get("JobName", ""),
         preempted=_known(fields.get("PreemptTime", "")) is not None,
         killed=not fields.get("ExitCode", "0:0").endswith(":0"),
-        used_up=_seconds(fields.get("RunTime", "")) >= (_seconds(fields.get("TimeLimit", "")) or math.inf),
     )
-
-
-def _seconds(text: str) -> float:
-    """Seconds of a duration such as 1-02:03:04; 0 for UNLIMITED and the like."""
-    match = re.fullmatch(r"(?:(\d+)-)?(\d+):(\d+):(\d+)", text)
-    if match is None:
-        return 0.0
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return ((days * 24.0 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _known(value: str) -> str | None:
@@ -255,10 +244,10 @@ def end_of(report: JobReport | None) -> SlurmEnd | None:
     """How Slurm ended the job, or is ending it; None if it did not, or does not say."""
     if report is None or report.state not in ("COMPLETING", "RUNNING"):
         return None if report is None else _ENDS.get(report.state)
-    # Until a job is gone Slurm does not show in which state it will end.
+    # Until a job is gone Slurm does not show in which state it will end, but it may show why.
     if report.preempted:
         return SlurmEnd.PREEMPTED
-    if report.used_up:
+    if report.reason in ("TimeLimit", "DeadLine"):
         return SlurmEnd.TIME_LIMIT
     return SlurmEnd.CANCELLED if report.state == "COMPLETING" and not report.killed else None
 

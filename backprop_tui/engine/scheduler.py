@@ -87,11 +87,18 @@ def _requeue_orrecord_loss(directory: RunDirectory, run: Run) -> Run:
 
 
 def record_loss(
-    directory: RunDirectory, run: Run, reason: str, cause_of: Callable[[str], Cause], *, status: Status = Status.LOST
+    directory: RunDirectory,
+    run: Run,
+    reason: str,
+    cause_of: Callable[[str], Cause],
+    *,
+    status: Status = Status.LOST,
+    not_again: str | None = None,
 ) -> Run:
     """Records an end without a known exit status: with `status`, unless the stop of the run had begun.
 
-    The run is queued again if it has retries left or a further slice, and the cause is an interruption.
+    The run is queued again if it has retries left or a further slice, and the cause is an interruption; `not_again`
+    says why that is left to a person.
     """
     live = directory.read_live()
     stopping = live.stopping if live is not None and live.attempt == run.attempt.number else None
@@ -106,7 +113,7 @@ def record_loss(
     choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) if may_continue else NO_CHOICE
     choice = choice or choose_without_disk(run.checkpoints)
     now = time.time()
-    concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=choice.advice())
+    concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=not_again or choice.advice())
     directory.write(concluded, durable=True)
     state, message = concluded.state, outcome.reason or outcome.status
     event = "attempt_ended" if isinstance(state, Queued) else "ended"

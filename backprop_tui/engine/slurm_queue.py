@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 
 from backprop_tui.domain.causes.cause import (
     build_cause,
@@ -414,13 +414,23 @@ def record_job_loss(directory: RunDirectory, run: Run, report: JobReport | None)
     from backprop_tui.engine.scheduler import record_loss  # not needed to submit a run, which has to be quick
 
     end = end_of(report) or SlurmEnd.GONE
+    doubt = _doubt(directory, run, end)
     return record_loss(
         directory,
         run,
-        end_words(end) + (f", and its guardian wrote no end{_doubt(directory, run)}" if end is SlurmEnd.GONE else ""),
-        lambda reason: cause_of_stop(by="slurm", reason=reason, kind=end),
+        end_words(end) + (", and its guardian wrote no end" if end is SlurmEnd.GONE else "") + doubt,
+        lambda reason: _cause_of_loss(reason, end, looks_on=run.host if doubt else None),
         status=_STATUS_AFTER.get(end, Status.STOPPED),
+        # Of a failed node that is left to Slurm, which puts it out of use.
+        not_again="its script may still run" if doubt and end is SlurmEnd.GONE else None,
     )
+
+
+def _cause_of_loss(reason: str, end: SlurmEnd, *, looks_on: str | None) -> Cause:
+    cause = cause_of_stop(by="slurm", reason=reason, kind=end)
+    if looks_on is None:
+        return cause
+    return replace(cause, advice=f"look whether its script still runs on {looks_on}; if not, resume continues it")
 
 
 def _kill_script_here(directory: RunDirectory, run: Run) -> bool:
@@ -438,16 +448,23 @@ def _kill_script_here(directory: RunDirectory, run: Run) -> bool:
     return True
 
 
-def _doubt(directory: RunDirectory, run: Run) -> str:
-    """What is not known about the script on its node."""
-    if run.attempt.boot_id == boot_id():
+def _doubt(directory: RunDirectory, run: Run, end: SlurmEnd) -> str:
+    """What is not known about the script on its node (says_what_is_not_known).
+
+    With cgroups a node kills what a job's program leaves, whoever else was killed. A job that Slurm ends while its
+    program lives leaves nothing: the script is below that.
+    """
+    if run.attempt.boot_id == boot_id() or end not in (SlurmEnd.GONE, SlurmEnd.NODE_FAILED):
         return ""
-    tracking = ""
-    with suppress(BackpropError):
-        tracking = slurm_of(directory).setting("ProctrackType")
-    if not tracking or tracking.endswith("cgroup"):
-        return ""
-    return f"; whether its script still runs on {run.host} is not known ({tracking} may have left it)"
+    because = "Slurm does not reach it"
+    if end is SlurmEnd.GONE:
+        tracking = ""
+        with suppress(BackpropError):
+            tracking = slurm_of(directory).setting("ProctrackType")
+        if tracking.endswith("cgroup"):
+            return ""
+        because = f"{tracking or 'Slurm'} may have left it"
+    return f"; whether its script still runs on {run.host} is not known ({because})"
 
 
 def _lives(report: JobReport | None) -> bool:

@@ -15,25 +15,27 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from backprop_tui.domain.errors import BackpropError, BrokenRecord
 from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.governor.disk_forecast import full_disk
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.requests import StopRequest
-from backprop_tui.domain.run import SLURM, Ended, Queued, Run
+from backprop_tui.domain.run import SLURM, Ended, Gpu, Queued, Run
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
-from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.linux import become_subreaper, boot_id, die_with_parent, rename_process
 from backprop_tui.runner.main import Assignment, become_guardian_and_exit, detach, load_guardian
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.files import free_disk_bytes
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, wait_for_lock
 from backprop_tui.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from backprop_tui.launchers.slurm import Slurm
+    from backprop_tui.node.watch import NodeWatch
 
 TURN_SECONDS = 30.0  # a network file system may show a record that late
 LOCK_SECONDS = 60.0
@@ -101,7 +103,7 @@ class Job:
         self._run_id = run_id
         self._config_path = config_path
         self._directory = RunDirectory(self._home.run_folder(run_id))
-        self._watch = NodeWatch(self._home, config_path)
+        self._watch: NodeWatch | None = None  # once GPUs have to be measured, or the script runs
         self._guardian: int | None = None
         self._keeper: int | None = None
         self._reap: Callable[[], None] = lambda: None  # orphans of a script whose guardian was killed
@@ -118,7 +120,8 @@ class Job:
             if self._take_over():
                 self._guard()
         finally:
-            self._watch.stop()
+            if self._watch is not None:
+                self._watch.stop()
         return self._conclude()
 
     # The right to start the run
@@ -216,7 +219,7 @@ class Job:
             if not isinstance(run.state, Queued):
                 return False
         self._give_sign()
-        gpus, problem = self._watch.check(run, self._environment.gpus)
+        gpus, problem = self._check_node(run)
         if problem is not None:
             self._refuse(run, problem)
             return False
@@ -228,6 +231,19 @@ class Job:
         self._directory.write(starting, durable=True)
         self._directory.append_event("admitted", self._place(), time=time.time())
         return self._launch(lock, adopting=False)
+
+    def _check_node(self, run: Run) -> tuple[tuple[Gpu, ...], str | None]:
+        """The run's GPUs, and why this node is unfit for it, or None. Without GPUs nothing has to be measured."""
+        if self._environment.gpus:
+            return self._node_watch().check(run, self._environment.gpus)
+        lack = full_disk(free_disk_bytes(self._home.root), run.spec.limits.min_free_disk_bytes)
+        return (), None if lack is None else lack.message
+
+    def _node_watch(self) -> NodeWatch:
+        from backprop_tui.node.watch import NodeWatch
+
+        self._watch = self._watch or NodeWatch(self._home, self._config_path)
+        return self._watch
 
     def _give_sign(self) -> None:
         """Keeps those who wait for the silence of this start waiting, if that is not too late."""
@@ -324,7 +340,7 @@ class Job:
                     self._load_rest()
                     first, self._keeper, is_loaded = self._keeper, self._fork_keeper(), True
                     _end(first)
-                self._watch.look(self._directory)
+                self._node_watch().look(self._directory)
                 self._reap()
         _end(self._keeper)
 
@@ -392,9 +408,12 @@ class Job:
         return 0
 
     def _submit_next(self, run: Run) -> None:
-        """Submits the job of the next attempt from here, where the site allows that; else a supervisor does."""
+        """Submits the job of the next attempt from here, where the site allows that; else a supervisor does.
+
+        If a person has resumed the run, the command does (resume_forgets_job).
+        """
         job = run.job
-        if job is None or job.id != self._environment.id or run.submitted_job is not None:
+        if job is None or job.id != self._environment.id or job.attempt != len(run.attempts):
             return
         from backprop_tui.engine.slurm_queue import SlurmQueue
         from backprop_tui.launchers.slurm import is_installed

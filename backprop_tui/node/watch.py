@@ -41,9 +41,8 @@ class NodeWatch:
 
     def check(self, run: Run, indices: Sequence[str]) -> tuple[tuple[Gpu, ...], str | None]:
         """The GPUs that Slurm gave to the run, as far as they are measured, and why the node is unfit, or None."""
-        if indices:  # otherwise it is started later, beside the script
-            self._sampler.ensure([run])
-        snapshot = self._snapshot(wait=bool(indices))
+        self._sampler.ensure([run])
+        snapshot = self._snapshot()
         gpus = assigned(snapshot.readings.gpus, indices)
         snapshot = replace(snapshot, readings=replace(snapshot.readings, gpus=gpus))
         candidate = self._capacity.candidate(run, ())
@@ -73,12 +72,12 @@ class NodeWatch:
     def stop(self) -> None:
         self._sampler.stop()
 
-    def _snapshot(self, *, wait: bool) -> MachineSnapshot:
-        """The node now; GPUs that were assigned and never answer are left out, since nothing is known of them."""
+    def _snapshot(self) -> MachineSnapshot:
+        """The node now; GPUs that never answer are left out, since nothing is known of them."""
         end = time.monotonic() + READINGS_SECONDS
         while True:
             snapshot = self._capacity.snapshot([])
-            if not wait or snapshot.gpus_known or time.monotonic() > end:
+            if snapshot.gpus_known or time.monotonic() > end:
                 return snapshot
             time.sleep(0.05)
 

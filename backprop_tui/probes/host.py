@@ -9,6 +9,7 @@ import os
 
 from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.probes.cgroups import Cgroups
+from backprop_tui.store.files import free_disk_bytes
 
 _MIN_COUNTERS = 5  # of /proc/stat: up to iowait
 
@@ -31,7 +32,7 @@ class HostProbe:
             cores=self._cores(),
             ram_total_bytes=total,
             ram_available_bytes=available,
-            disk_free_bytes=self._disk_free(),
+            disk_free_bytes=free_disk_bytes(self._disk_path),
         )
 
     def ram(self) -> tuple[int | None, int | None]:
@@ -84,10 +85,3 @@ class HostProbe:
     def _cores(self) -> float:
         """Returns the number of cores this process may use, by its affinity and the cgroup's quota."""
         return min([float(len(os.sched_getaffinity(0))), *self._cgroups.cpu_quotas()])
-
-    def _disk_free(self) -> int | None:
-        try:
-            disk = os.statvfs(self._disk_path)
-        except OSError:
-            return None
-        return disk.f_bavail * disk.f_frsize

@@ -66,6 +66,15 @@ def _full_disk_hint(path: str, error: OSError) -> str | None:
     return f"{free}: `backprop-tui clean --older-than 30d` removes old runs; or set BACKPROP_HOME to another disk"
 
 
+def free_disk_bytes(path: str) -> int | None:
+    """What is free on the disk of this path; None if that is not known."""
+    try:
+        disk = os.statvfs(path)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize
+
+
 def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
     """Replaces a file as a whole; the caller is its only writer.
 

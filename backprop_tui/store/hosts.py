@@ -62,7 +62,7 @@ def may_write_here(home: Home, run: Run) -> bool:
     """
     if run.spec.launcher != SLURM:
         return True
-    is_first = run.status is Status.QUEUED and run.submitted_job is None and not run.attempts
+    is_first = run.status is Status.QUEUED and (run.job is None or run.job.attempt == 0)  # since a person queued it
     directory = RunDirectory(home.run_folder(run.id))
     return is_first and run.current_host == home.host and not directory.is_job_announced(run.next_job_number)
 

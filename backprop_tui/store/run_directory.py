@@ -187,6 +187,8 @@ class RunDirectory:
 
     def requests_after(self, offset: int) -> tuple[list[Request], int]:
         """Returns the requests after `offset`, and the offset after them; a notice stands for other lines."""
+        if not os.path.exists(self.requests_path):  # of most runs, and a dashboard reads thousands
+            return [], offset
         tail = Tail(self.requests_path, offset)
         with storage(tail.path):
             unread = tail.look()

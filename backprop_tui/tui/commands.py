@@ -126,7 +126,7 @@ class CommandRunner(RunRequests):
             try:
                 for run_id in run_ids:
                     read_resumable(self._session, run_id)
-                    resumption, _ = queue_again(self._session, run_id, RunOptions())
+                    resumption, _ = queue_again(self._session, run_id, RunOptions(), at_once=len(run_ids) == 1)
                     queued.append(run_id)
                     advice += [] if resumption.advice is None else [resumption.advice]
             finally:

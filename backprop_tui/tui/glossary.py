@@ -22,7 +22,7 @@ _STATES = {
     Status.TIMEBOXED: "it reached its time limit; r resumes it from its checkpoint",
     Status.STOPPED: "a user stopped it",
     Status.FAILED: "its script ended with an error; its card says why",
-    Status.LOST: "its processes are gone and nobody saw how it ended",
+    Status.LOST: "nothing more is heard of it and nobody saw how it ended",
 }
 _QUEUE_STATES = {
     "open": "the queue is open: a run starts when its checks pass",

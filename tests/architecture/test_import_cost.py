@@ -96,6 +96,12 @@ NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.runner.{name}" for name in ("guarding", "
 NOT_BEFORE_A_SCRIPT |= {
     f"backprop_tui.engine.{name}" for name in ("scheduler", "slurm_queue", "guard", "unfinished_runs")
 }
+NOT_BEFORE_A_SCRIPT |= {
+    "tomllib",
+    "backprop_tui.config",
+    "backprop_tui.node.watch",
+    "backprop_tui.domain.governor.admission",
+}
 NOT_BEFORE_A_SCRIPT |= {"backprop_tui.readers", "backprop_tui.checkpoints", "backprop_tui.domain.checkpoint_names"}
 
 

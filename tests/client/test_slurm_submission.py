@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.client.run_request import RunRequest
+from backprop_tui.client.resume import queue_again
+from backprop_tui.client.run_request import RunOptions, RunRequest
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import submit_now
 from backprop_tui.client.submit import submit
@@ -16,7 +17,7 @@ from backprop_tui.domain.run import Dependency
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
-from tests.support.slurm import FakeSlurm
+from tests.support.slurm import FakeSlurm, job
 
 
 @pytest.fixture
@@ -50,6 +51,14 @@ def test_a_command_submits_its_run_and_releases_the_job(
     assert job is not None
     assert job.id == "12"
     assert slurm.calls[-1] == "scontrol release 12"
+
+
+def test_a_command_submits_the_run_that_it_resumes(session: ClientSession, slurm: FakeSlurm) -> None:
+    directory = Runs(session.home).ended("b", spec={"launcher": "slurm"}, job=job(11, host="here"))
+    queue_again(session, "b", RunOptions(), at_once=True)
+    submitted = directory.read().submitted_job
+    assert submitted is not None
+    assert (submitted.id, submitted.number) == ("12", 2)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backprop_tui.domain.slurm import JobReport
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, parse_job
 from backprop_tui.domain.slurm_reasons import (
     expected_start,
     may_start_with_less_time,
@@ -89,3 +89,18 @@ def test_what_a_user_can_do_depends_on_the_reason() -> None:
     for name in ("Resources", "Priority", "QOSMaxGRESPerUser", "JobHeldUser"):
         assert not needs_other_options(name)
         assert not may_start_with_less_time(name)
+
+
+@pytest.mark.parametrize(
+    ("shown", "end"),
+    [
+        ("JobState=COMPLETING Reason=TimeLimit ExitCode=0:0", SlurmEnd.TIME_LIMIT),
+        ("JobState=COMPLETING Reason=None ExitCode=0:0", SlurmEnd.CANCELLED),
+        ("JobState=COMPLETING Reason=None ExitCode=0:0 PreemptTime=2026-11-30T12:00:00", SlurmEnd.PREEMPTED),
+        ("JobState=COMPLETING Reason=None ExitCode=0:9", None),  # its program was killed
+        ("JobState=RUNNING Reason=None ExitCode=0:0", None),
+        ("JobState=TIMEOUT Reason=TimeLimit ExitCode=0:0", SlurmEnd.TIME_LIMIT),
+    ],
+)
+def test_why_slurm_ends_a_job_is_known_while_it_does(shown: str, end: SlurmEnd | None) -> None:
+    assert end_of(parse_job(f"JobId=12 JobName=run-a-1 {shown}")) is end

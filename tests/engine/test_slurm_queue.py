@@ -404,18 +404,41 @@ def test_a_script_that_its_job_has_left_is_killed_before_its_run_is_lost(login: 
     assert guardian.directory.read().status is Status.LOST
 
 
-@pytest.mark.parametrize(("tracking", "doubt"), [("proctrack/linuxproc", "is not known"), ("proctrack/cgroup", "")])
+@pytest.mark.parametrize(
+    ("tracking", "left_by"), [("linuxproc", "proctrack/linuxproc"), ("cgroup", None), ("", "Slurm")]
+)
 def test_a_lost_run_says_that_its_script_may_live_on_a_node_without_cgroups(
-    login: Login, tracking: str, doubt: str
+    login: Login, tracking: str, left_by: str | None
 ) -> None:
+    guardian = login.running(retries=1)
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, boot_id="of n1")))
+    guardian.dies()
+    shown = f"ProctrackType           = proctrack/{tracking}" if tracking else ""
+    login.slurm.does("scontrol", f'[ "$2" = config ] && echo "{shown}"')
+    for _ in range(8):
+        login.looks()
+    run = guardian.directory.read()
+    if left_by is None:
+        assert run.status is Status.QUEUED
+        return
+    assert end_of(guardian.directory).reason == (
+        "its Slurm job ended, and its guardian wrote no end; whether its script still runs on n1 is not known "
+        f"({left_by} may have left it); not retried: its script may still run"
+    )
+
+
+def test_the_end_of_a_run_whose_node_does_not_answer_says_what_is_not_known(login: Login) -> None:
     guardian = login.running()
     guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, boot_id="of n1")))
     guardian.dies()
-    login.slurm.does("scontrol", f'[ "$2" = config ] && echo "ProctrackType           = {tracking}"')
+    login.answers(scontrol=shown_job(12, "a-1", "NODE_FAIL"))
     for _ in range(8):
         login.looks()
-    words = f"; whether its script still runs on n1 is not known ({tracking} may have left it)" if doubt else ""
-    assert end_of(guardian.directory).reason == f"its Slurm job ended, and its guardian wrote no end{words}"
+    end = end_of(guardian.directory)
+    words = "its node failed; whether its script still runs on n1 is not known (Slurm does not reach it)"
+    assert (end.status, end.reason) == (Status.LOST, words)
+    assert end.cause is not None
+    assert end.cause.advice == "look whether its script still runs on n1; if not, resume continues it"
 
 
 def test_a_question_to_slurm_ends_with_the_supervisor_that_asks(tmp_path: Path) -> None:

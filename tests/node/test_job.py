@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backprop_tui.domain.run import SLURM
+from backprop_tui.domain.run import SLURM, Attempt, Ended
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
 from backprop_tui.launchers import slurm
 from backprop_tui.node import job as node_job
 from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
-from backprop_tui.node.watch import NodeWatch
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import failures
 from backprop_tui.store.home import Home
@@ -64,7 +64,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
         started.append(self)
         return True
 
-    monkeypatch.setattr(NodeWatch, "check", lambda *_: ((), None))
     monkeypatch.setattr(Job, "_launch", launch)
     return started
 
@@ -150,10 +149,24 @@ def test_a_start_that_takes_too_long_leaves_the_run_to_others(
         clock.passes(ACT_SECONDS + 1)
         return (), None
 
-    monkeypatch.setattr(NodeWatch, "check", hangs)
+    monkeypatch.setattr(Job, "_check_node", hangs)
     with pytest.raises(SystemExit, match="took too long"):
         start_on("n1", store)._take_over()
     assert (started, directory.read().status) == ([], Status.QUEUED)
+
+
+def test_a_job_without_gpus_starts_nothing_on_a_full_disk(
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory
+) -> None:
+    run = directory.read()
+    limits = replace(run.spec.limits, min_free_disk_bytes=10**18)
+    directory.write(replace(run, spec=replace(run.spec, limits=limits)), durable=False)
+    assert not start_on("n1", store)._take_over()
+    end = directory.read().state
+    assert isinstance(end, Ended)
+    assert end.cause is not None
+    assert (started, end.cause.kind) == ([], "node_unfit")
+    assert (end.reason or "").startswith("refused on n1: disk ")
 
 
 def test_a_wait_for_silence_is_longer_than_steps_may_take() -> None:
@@ -162,11 +175,12 @@ def test_a_wait_for_silence_is_longer_than_steps_may_take() -> None:
 
 
 def test_a_job_that_is_not_the_runs_newest_submits_nothing(
-    clock: Clock, started: list[Job], store: Home, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, started: list[Job], store: Home, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Runs(store).queued("a", spec={"launcher": SLURM}, job=job(99, attempt=0, host="login1")).read()
     monkeypatch.setattr(slurm, "is_installed", lambda _environment: pytest.fail("it looks for sbatch"))
-    start_on("n1", store)._submit_next(run)
+    run = directory.read().with_attempt(Attempt(number=1, started_at=0.0, boot_id=""))
+    for other in (job(99, host="login1"), job(12, attempt=0, host="login1")):  # of a run that a person has resumed
+        start_on("n1", store)._submit_next(replace(run, job=other))
 
 
 def test_the_pause_before_another_guardian_is_no_silence(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -15,6 +16,7 @@ from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity
 from tests.slurm.cluster import SlurmCluster
+from tests.slurm.configuration import CPUS_OF_NODE
 from tests.support import processes
 from tests.support.commands import Commands
 from tests.support.sandbox import Sandbox, Submitted, script
@@ -59,33 +61,33 @@ def cause_of(run: Submitted, *, seconds: float = SECONDS) -> tuple[Status, str |
 
 @pytest.mark.timeout(240)
 def test_ends_by_slurm(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    """A run at the time limit of its job, which takes Slurm a minute and a half, and meanwhile all others."""
+    """The time limit of a job, at which Slurm looks twice a minute, and a dead node; meanwhile all other ends."""
     limited = running(sandbox, slurm=slurm("--nodelist=n2"))
-    cluster.run("scontrol", "update", f"JobId={job_of(limited)}", "TimeLimit=1")
-    check_a_dead_node(sandbox, cluster)
-    check_a_preemption(sandbox, cluster)
-    check_cancellations(sandbox, cluster)
-    assert cause_of(limited, seconds=120.0) == (Status.STOPPED, "slurm_time_limit")
-
-
-def check_a_dead_node(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    """It is a loss, after which a run with retries continues."""
+    soon = (datetime.now() + timedelta(seconds=2)).isoformat(timespec="seconds")  # noqa: DTZ005 - as Slurm takes it
+    cluster.run("scontrol", "update", f"JobId={job_of(limited)}", f"EndTime={soon}")
     final = running(sandbox, slurm=slurm("--nodelist=n1"))
     again = running(sandbox, *script("saves.py", 4000, 0.05, 5), slurm=slurm("--nodelist=n1"), retries=1)
     again.wait_until_it_reports("saved 5")
     cluster.kill_node("n1", with_jobs=True)
     cluster.declare_down("n1")
+    check_a_preemption(sandbox, cluster)
     assert cause_of(final) == (Status.LOST, "slurm_node_failed")
     again.wait(lambda: again.run().status is Status.QUEUED, "queued again", seconds=SECONDS)
     cluster.restart_node("n1")
-    again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
+    check_cancellations(sandbox, cluster)
+    await_second_attempt(again)
     assert again.run().attempts[0].status is Status.LOST
     cluster.run("scancel", job_of(again))
+    assert cause_of(limited) == (Status.STOPPED, "slurm_time_limit")
+
+
+def await_second_attempt(run: Submitted) -> None:
+    run.wait(lambda: len([line for line in run.reports() if line.startswith("begin")]) == 2, "resumed", seconds=SECONDS)
 
 
 def check_cancellations(sandbox: Sandbox, cluster: SlurmCluster) -> None:
-    gentle = running(sandbox, slurm=slurm("--nodelist=n1"))
-    stubborn = running(sandbox, *script("ignores_signals.py"), slurm=slurm("--nodelist=n1"))
+    gentle = running(sandbox, slurm=slurm("--nodelist=n2"))
+    stubborn = running(sandbox, *script("ignores_signals.py"), slurm=slurm("--nodelist=n2"))
     pending = sandbox.submit(*script("worker.py", 1, 0, 0), slurm=slurm("--begin=now+1hour"))
     pending.wait(lambda: "submitted" in pending.events(), "submitted")
     cluster.run("scancel", *map(job_of, (gentle, stubborn, pending)))
@@ -99,14 +101,15 @@ def check_cancellations(sandbox: Sandbox, cluster: SlurmCluster) -> None:
 
 def check_a_preemption(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     """It stops a run, and one with retries continues."""
-    low = slurm("--nodelist=n1", "--cpus-per-task=2", partition="low")
+    low = slurm("--nodelist=n2", partition="low")
     final = running(sandbox, slurm=low)
     again = running(sandbox, *script("saves.py", 400, 0.05, 5), slurm=low, retries=1)
     again.wait_until_it_reports("saved 5")
-    job = cluster.submit("echo first; sleep 2", "--nodelist=n1", "--exclusive")
+    free_beside_them = CPUS_OF_NODE - 3  # one more run is there
+    job = cluster.submit("echo first; sleep 2", "--nodelist=n2", f"--cpus-per-task={free_beside_them + 2}")
     cluster.wait_for_output(job, "first")
     assert cause_of(final) == (Status.STOPPED, "slurm_preempted")
-    again.wait(lambda: len([line for line in again.reports() if line.startswith("begin")]) == 2, "resumed", seconds=60)
+    await_second_attempt(again)
     record = again.run()
     assert (record.attempts[0].status, record.attempts[1].resumed_from is not None) == (Status.STOPPED, True)
     cluster.run("scancel", job_of(again))

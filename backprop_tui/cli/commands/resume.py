@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if code is not None:
         return code
     with Interrupts() as interrupts:
-        resumption, sizes = queue_again(session, run.id, options)
+        resumption, sizes = queue_again(session, run.id, options, at_once=True)
         session.wake_supervisor()
         text = _start_text(resumption)
         if text is not None:

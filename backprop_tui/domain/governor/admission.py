@@ -11,14 +11,13 @@ from dataclasses import replace
 
 from backprop_tui.domain.formatting import (
     counted,
-    disk_gigabytes_down,
     disk_gigabytes_up,
     duration,
     gigabytes_down,
     gigabytes_up,
     plain,
 )
-from backprop_tui.domain.governor.disk_forecast import forecast_shortages
+from backprop_tui.domain.governor.disk_forecast import forecast_shortages, full_disk
 from backprop_tui.domain.governor.placement import place
 from backprop_tui.domain.governor.reasons import Check, HoldReason, most_blocking_first
 from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement
@@ -135,11 +134,9 @@ def _check_load(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[Hol
 
 
 def _check_disk(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:
-    reserve, free = candidate.limits.min_free_disk_bytes, snapshot.readings.host.disk_free_bytes
-    if reserve > 0 and free is not None and free < reserve:
-        message = f"disk {disk_gigabytes_down(free)} GB free"
-        reason = HoldReason(check=Check.DISK, figure=free, limit=reserve, message=message)
-        yield reason.by("governor.min_free_disk_gb", disk_gigabytes_up(reserve))
+    reason = full_disk(snapshot.readings.host.disk_free_bytes, candidate.limits.min_free_disk_bytes)
+    if reason is not None:
+        yield reason
 
 
 def _check_disk_forecast(candidate: Candidate, snapshot: MachineSnapshot) -> Iterator[HoldReason]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from backprop_tui.domain.checkpoint_pace import CheckpointPace, needed_bytes, seconds_until_full
 from backprop_tui.domain.formatting import disk_gigabytes_down, disk_gigabytes_up, duration, plain
+from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import DISK_GIGABYTE, DISK_MEGABYTE
@@ -47,6 +48,15 @@ def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRu
         pace=pace,
         seconds_left=None if limit is None else max(0.0, limit - used),
     )
+
+
+def full_disk(free_bytes: int | None, reserve_bytes: int) -> HoldReason | None:
+    """Why a run that keeps `reserve_bytes` free cannot start now; None if it can, or nothing is known."""
+    if free_bytes is None or free_bytes >= reserve_bytes:
+        return None
+    message = f"disk {disk_gigabytes_down(free_bytes)} GB free"
+    reason = HoldReason(check=Check.DISK, figure=free_bytes, limit=reserve_bytes, message=message)
+    return reason.by("governor.min_free_disk_gb", disk_gigabytes_up(reserve_bytes))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

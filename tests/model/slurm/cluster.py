@@ -130,7 +130,8 @@ def kills(state: State) -> Iterator[tuple[Process, State]]:
         for victim in dict.fromkeys(state.processes):
             if victim.role != "script":
                 is_cause = state.disturbed or victim.role == "program"
-                after = state.move(victim, kills_left=state.kills_left - 1, disturbed=is_cause)
+                history = state.history._replace(killed=state.history.killed + bool(victim.inside))
+                after = state.move(victim, kills_left=state.kills_left - 1, disturbed=is_cause, history=history)
                 yield victim, after
 
 

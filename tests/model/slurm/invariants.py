@@ -10,10 +10,16 @@ def one_live_script(state: State) -> bool:
 
 
 def live_script_is_on_record(state: State) -> bool:
-    """An ended run is never started, and a run is never lost while its script lives."""
+    """An ended run is never started, and a run is never lost while its script lives (but see `is_script_left`)."""
     record = state.record
-    scripts = (process for process in state.processes if process.role == "script")
-    return all(record.is_active and record.attempts == script.attempt for script in scripts)
+    scripts = [process for process in state.processes if process.role == "script"]
+    are_on_record = all(record.is_active and record.attempts == script.attempt for script in scripts)
+    return are_on_record or is_script_left(state)
+
+
+def is_script_left(state: State) -> bool:
+    """Whether program, guardian and keeper were killed, so that nobody knows about the script; the record says so."""
+    return state.record.is_doubtful and state.history.killed >= 3
 
 
 def executed_only_when_asked(state: State) -> bool:
@@ -52,6 +58,8 @@ def is_settled(state: State) -> bool:
         return False
     busy = [process for process in state.processes if (process.role, process.at) != ("supervisor", "looks")]
     if state.record.status == "ended":
+        if is_script_left(state):
+            busy = [process for process in busy if process.role != "script"]
         return not busy and not any(job.number != FOREIGN for job in state.jobs)
     busy = [process for process in busy if process.role != "keeper"]
     at = {process.role: process.at for process in busy}

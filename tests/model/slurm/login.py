@@ -186,14 +186,17 @@ def awaits_silence(state: State, me: Process, rules: SlurmRules) -> Iterator[Sta
         yield state.move(me, _idle(me))
 
 
-def writes_loss(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
-    yield conclude(state, me, "looks" if me.role == "supervisor" else None)
+def writes_loss(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    """Without cgroups a script may be left on its node, of which nobody here can know."""
+    is_doubtful = rules.says_what_is_not_known and not state.has_cgroups
+    yield conclude(state, me, "looks" if me.role == "supervisor" else "guards", rules, is_doubtful=is_doubtful)
 
 
-def conclude(state: State, me: Process, then: str | None) -> State:
+def conclude(state: State, me: Process, then: str | None, rules: SlurmRules, *, is_doubtful: bool = False) -> State:
     """Writes the end of an attempt: with retries left the run waits again, unless a person stopped it."""
-    ended = me.saw._replace(status="ended", is_submitted=False)
-    if state.retries_left and not state.stop_asked:
+    ended = me.saw._replace(status="ended", is_submitted=False, is_doubtful=is_doubtful)
+    may_retry = not (is_doubtful and rules.doubtful_loss_is_final)
+    if state.retries_left and not state.stop_asked and may_retry:
         history = state.history._replace(retries=state.history.retries + 1)
         state = state._replace(retries_left=state.retries_left - 1, history=history)
         ended = ended._replace(status="queued")
@@ -205,9 +208,9 @@ def conclude(state: State, me: Process, then: str | None) -> State:
 
 
 def reads_to_submit(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
-    """A run that it has just queued, or that an earlier command queued which was killed. Else a supervisor does it."""
+    """A run that was queued or resumed, by this command or one that was killed. Else a supervisor does it."""
     record, number = state.record, next_number(state.record, rules)
-    is_new = record.status == "queued" and not record.is_submitted and not record.attempts
+    is_new = record.status == "queued" and not record.is_submitted and not record.job
     is_elsewhere = me.machine != LOGIN_NODES[0] and rules.command_submits_at_home
     is_announced = state.announced == number and rules.command_leaves_announced
     is_busy = not state.is_lock_free(me.machine) and rules.command_locks
@@ -241,7 +244,7 @@ def reads_to_stop(state: State, me: Process, rules: SlurmRules) -> Iterator[Stat
 def _may_others_write(state: State, me: Process, rules: SlurmRules) -> bool:
     """Whether the lock of this machine is not enough to end a run that is not submitted."""
     is_announced = state.announced == next_number(state.record, rules)
-    is_elsewhere = bool(state.record.attempts) or me.machine != LOGIN_NODES[0]
+    is_elsewhere = bool(state.record.job) or me.machine != LOGIN_NODES[0]
     return is_announced or (is_elsewhere and rules.unsubmitted_stop_by_request)
 
 
@@ -288,9 +291,10 @@ def queues_again(state: State, me: Process, rules: SlurmRules) -> Iterator[State
     if state.record.status != "ended":
         yield state.move(me)
         return
-    is_submitted = me.saw.is_submitted and not rules.resume_forgets_job
-    again = me.saw._replace(status="queued", asked=me.saw.asked + 1, is_submitted=is_submitted)
-    yield state.write(me, again, None)._replace(stop_asked=False)
+    again = me.saw._replace(status="queued", asked=me.saw.asked + 1)
+    if rules.resume_forgets_job:
+        again = again._replace(is_submitted=False, job=0)
+    yield state.write(me, again, me.then or None, has_lock=False, then="")._replace(stop_asked=False)
 
 
 SUPERVISOR_STEPS = {

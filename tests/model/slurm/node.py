@@ -104,11 +104,8 @@ def forks(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
     step = "starts_script" if me.then == "start" else "adopts"
     guardian = Process("guardian", step, me.machine, True, me.saw, me.inside, me.start, me.saw.attempts)
     started = [guardian]
-    if (
-        rules.keeper_ends_script
-        and not state.has_cgroups
-        and state.find("keeper", machine=me.machine, inside=me.inside) is None
-    ):
+    has_keeper = state.find("keeper", machine=me.machine, inside=me.inside) is not None
+    if rules.keeper_ends_script and not has_keeper and not state.has_cgroups:  # with them nothing depends on it
         started.append(Process("keeper", "keeps", me.machine, inside=me.inside, start=me.start))
     yield state.move(me, me.to("guards", has_lock=False, saw=UNREAD, then=""), *started)
 
@@ -119,7 +116,7 @@ def guards(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
         return
     if state.record.is_active and state.record.job == me.inside and rules.program_replaces_guardian:
         yield state.move(me, me.to("reads_for_start"))
-    elif state.record.status == "queued" and not state.record.is_submitted and state.is_lock_free(me.machine):
+    elif _submits_next(state, me, rules) and state.is_lock_free(me.machine):
         number = login.next_number(state.record, rules)
         yield state.move(me, me.to("cancels_unrecorded", has_lock=True, saw=state.record, number=number))
         yield state.move(me, me.to("exits"))  # where nodes may not submit
@@ -127,9 +124,10 @@ def guards(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
         yield state.move(me, me.to("exits"))
 
 
-def writes_loss(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
-    """What it began on another node is gone."""
-    yield login.conclude(state, me, "guards")
+def _submits_next(state: State, me: Process, rules: SlurmRules) -> bool:
+    """Whether its run waits for the next attempt, and nobody has resumed it."""
+    is_its_run = state.record.job == me.inside or not rules.resume_forgets_job
+    return is_its_run and state.record.status == "queued" and not state.record.is_submitted
 
 
 # --- the keeper ---
@@ -181,8 +179,8 @@ def watches(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
         yield state.move(me, me.to("writes_end")).move(script)
 
 
-def writes_end(state: State, me: Process, _rules: SlurmRules) -> Iterator[State]:
-    yield login.conclude(state, me, None)
+def writes_end(state: State, me: Process, rules: SlurmRules) -> Iterator[State]:
+    yield login.conclude(state, me, None, rules)
 
 
 # --- the script ---
@@ -197,7 +195,7 @@ PROGRAM_STEPS = {
     step.__name__: step
     for step in (
         *(reads_turn, claims, awaits_earlier, takes_over, reads_for_start, takes_back, begins, forks),
-        *(guards, writes_loss, login.exits),
+        *(guards, login.writes_loss, login.exits),
         *(login.cancels_unrecorded, login.follows_requests, login.submits, login.records_job, login.releases),
         login.ends_unsubmitted,
     )

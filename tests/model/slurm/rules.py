@@ -23,7 +23,7 @@ class SlurmRules:
     awaits_job_before_next: bool = True  # since it submits the next attempt itself: _may_last_job_submit
     identifies_by_name: bool = True  # a controller that was killed gives an id out again: JobReport.carries
 
-    # A command that submits the run that it has queued: client/slurm_jobs.submit_now
+    # A command that submits the run that it has queued, or resumed: client/slurm_jobs.submit_now
     command_locks: bool = True  # the run, as a supervisor does that may start at that moment
     command_submits_at_home: bool = True  # a run of this machine: store/hosts.may_write_here
     command_leaves_announced: bool = True  # a run whose job may have been submitted already: the same
@@ -37,7 +37,7 @@ class SlurmRules:
     awaits_silence_of_holder: bool = True  # before that: _explain_vanished
     unsubmitted_stop_by_request: bool = True  # where another machine may be submitting: store/hosts.may_write_here
     resume_numbers_jobs_anew: bool = True  # claims and jobs from before are no longer meant: Run.next_job_number
-    resume_forgets_job: bool = True  # client/resume.py
+    resume_forgets_job: bool = True  # client/resume.py; its program submits nothing more: node/job._submit_next
 
     # After the start
     awaits_earlier_start: bool = True  # of the same job: node/job._await_end_of
@@ -50,6 +50,8 @@ class SlurmRules:
     program_replaces_guardian: bool = True  # node/job._guard
     program_adopts_script: bool = True  # of a dead guardian, so that Slurm finds it below the program: node/job._launch
     keeper_ends_script: bool = True  # whose guardian and program were killed together: node/job._fork_keeper
+    says_what_is_not_known: bool = True  # of a script that may be left on its node: _doubt
+    doubtful_loss_is_final: bool = True  # whatever retries are left, since the script may live: record_job_loss
 
 
 PROTOCOL = SlurmRules()

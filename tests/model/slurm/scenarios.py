@@ -14,6 +14,7 @@ STOPPER = Process("command", "reads_to_stop", "login1")
 STOPPER_ELSEWHERE = Process("command", "reads_to_stop", "login2")
 EDITOR = Process("command", "reads_to_edit", "login1")
 RESUMER = Process("command", "awaits_end", "login1")
+RESUMER_THAT_SUBMITS = RESUMER._replace(then="reads_to_submit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,12 @@ SCENARIOS = {
     "run without cgroups through a kill and a fault": Scenario(
         endless=True, has_cgroups=False, kills=1, faults=1, at_least=4_000
     ),
+    "run through two kills and a restarted controller": Scenario(
+        endless=True, kills=2, faults=1, kinds=("controller_restarts",), at_least=10_000
+    ),
+    "retry without cgroups through three kills": Scenario(
+        endless=True, retries=1, has_cgroups=False, kills=3, at_least=1_000
+    ),
     "run without end": Scenario(endless=True, kills=1, faults=1, kinds=("controller_restarts",), at_least=2_000),
     "run through a fault of the cluster": Scenario(faults=1, at_least=1_000),
     "run through a kill and a fault": Scenario(kills=1, faults=1, at_least=5_000),
@@ -73,5 +80,11 @@ SCENARIOS = {
     "stop between attempts": Scenario(present=(SUPERVISOR, STOPPER), retries=1, at_least=3_000),
     "stop on another login node": Scenario(present=(SUPERVISOR, STOPPER_ELSEWHERE), kills=1, at_least=1_000),
     "edit": Scenario(present=(SUPERVISOR, EDITOR), kills=1, at_least=700),
+    "resumed and submitted by a command": Scenario(
+        present=(SUPERVISOR, RESUMER_THAT_SUBMITS), kills=1, at_least=10_000
+    ),
+    "resumed and submitted by a command, and stopped": Scenario(
+        present=(SUPERVISOR, RESUMER_THAT_SUBMITS, STOPPER), at_least=10_000
+    ),
     "stop and resume": Scenario(present=(SUPERVISOR, STOPPER, RESUMER), kills=1, at_least=30_000),
 }

@@ -22,6 +22,7 @@ class Record(NamedTuple):
     asked: int = 1  # how often a person asked for it: queued, and each resume
     node: str = ""  # of the newest attempt
     is_edited: bool = False
+    is_doubtful: bool = False  # it says that nobody knows whether the script of the run still lives
 
     @property
     def is_active(self) -> bool:
@@ -80,6 +81,7 @@ class History(NamedTuple):
     overwrote: bool = False  # a process wrote over a record that it had not read
     ended_without_cause: bool = False  # a run that was never started, without a fault or a request
     hurt_foreign_job: bool = False
+    killed: int = 0  # processes on nodes
 
 
 class State(NamedTuple):
@@ -130,16 +132,22 @@ class State(NamedTuple):
         return not any(
             process.role in {"guardian", "keeper"}
             or (process.role == "program" and process.at not in idle)
-            or self._is_about_to_be_killed(process)
+            or (self._is_about_to_be_killed(process) and not (but is None and self._is_known(process.inside)))
             for process in self.processes
             if process != but
         )
 
     def _is_about_to_be_killed(self, process: Process) -> bool:
-        """A script whose program is dead, and of whose job the controller knows nothing: with cgroups its node does."""
-        is_known = any(job.id == process.inside and job.number for job in self.jobs)
+        """A script whose program is dead: with cgroups its node kills it, whatever the controller knows of its job.
+
+        Source: slurmstepd kills what is left in the container of a step as soon as its tasks have ended.
+        """
         program = self.find("program", machine=process.machine, inside=process.inside, start=process.start)
-        return process.role == "script" and self.has_cgroups and program is None and not is_known
+        return process.role == "script" and self.has_cgroups and program is None
+
+    def _is_known(self, job_id: int) -> bool:
+        """Whether the controller knows a job of ours. Then a supervisor asks for its end, and relies only on that."""
+        return any(job.id == job_id and job.number for job in self.jobs)
 
     def move(self, before: Process, *after: Process, **values: object) -> State:
         """The state after a process has changed, started another one or exited, and `values` are written."""

@@ -56,6 +56,8 @@ NEEDED_RULES = [
         "live_script_is_on_record",
     ),
     ("keeper_ends_script", "run through two kills without cgroups", "live_script_is_on_record"),
+    ("says_what_is_not_known", "retry without cgroups through three kills", "live_script_is_on_record"),
+    ("doubtful_loss_is_final", "retry without cgroups through three kills", "one_live_script"),
 ]
 
 # Steps that only a weakened protocol has.
