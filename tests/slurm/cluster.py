@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,11 @@ class SlurmCluster:
     def wait_until(self, condition: Callable[[], ValueT | None], expected: str, *, seconds: float = 30.0) -> ValueT:
         """As `tests.support.waiting.wait_until`, with the state of the cluster in the error."""
         return wait_until(condition, expected, seconds=seconds, report=self.describe)
+
+    def starts_of(self, job: str) -> int:
+        """How often the controller has started the job, by its log."""
+        pattern = rf"Allocate(?:d)? JobId={job}\b|sched: .*start.*JobId={job}\b"
+        return len(re.findall(pattern, (self.directory / "slurmctld.log").read_text(errors="replace")))
 
     def describe(self) -> str:
         """Queue, nodes and the ends of the logs."""

@@ -137,12 +137,28 @@ def test_a_controller_that_restarts_changes_nothing(sandbox: Sandbox, cluster: S
     assert [sandbox.ledger.beginnings(each.id) for each in (run, waiting)] == [1, 1]
 
 
-def test_a_job_that_slurm_starts_twice_runs_its_script_once(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+def test_a_job_that_the_controller_has_forgotten_ends_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     cluster.wait_until_saved(cluster.submit("sleep 60"))
     run = running(sandbox)
     cluster.kill_controller()
     cluster.restart_controller()
     assert cause_of(run) == (Status.LOST, "slurm_job_gone")
+    assert run.reports().count("begin") == 1
+    assert len(run.run().attempts) == 1
+
+
+def test_a_job_that_slurm_starts_twice_runs_its_script_once(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """Slurm kills the first start when the controller, which thinks that the job waits, hears of it."""
+    run = sandbox.submit(*script("exits_on_signal.py"), slurm=slurm("--begin=now+8"))
+    run.wait(lambda: "submitted" in run.events(), "submitted")
+    job = job_of(run)
+    cluster.wait_until_saved(job)  # as one that waits
+    run.wait(lambda: "begin" in run.reports(), "begun", seconds=SECONDS)
+    cluster.kill_controller()
+    cluster.restart_controller()
+    cluster.wait_until(lambda: cluster.starts_of(job) == 2, "it is started again")
+    end = run.end(seconds=SECONDS)
+    assert (end.status, end.signal) in ((Status.FAILED, "SIGKILL"), (Status.LOST, None))  # as the guardian died or not
     assert run.reports().count("begin") == 1
     assert len(run.run().attempts) == 1
 
