@@ -361,6 +361,8 @@ def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list
 
 def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespace:
     """Options may come between the positional arguments, unless there is a `--` or the command has subcommands."""
+    if not any(word.startswith("-") for word in words):
+        return parser.parse_args(words)  # the other way composes the usage first
     words = _with_dashed_value(words, known={option for action in parser.actions() for option in action.option_strings})
     if "--" in words or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
         return parser.parse_args(words)
