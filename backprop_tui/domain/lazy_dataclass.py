@@ -62,6 +62,8 @@ def _lazy_dataclass(
         added = {**definition, **positional, "__slots__": new, "__dataclass_fields__": fields}
         decorated: Any = type(cls.__name__, cls.__bases__, {**methods, **members, **added})
         decorated.__qualname__ = cls.__qualname__
+        if decorated.__init__ is _init:
+            _instances[decorated] = 0
         return decorated
 
     return decorate
@@ -87,10 +89,15 @@ class _LateFields:
         return owner.__dataclass_fields__
 
 
-def compile_inits(*classes: type[Any]) -> None:
-    """Compiles `__init__` of these classes now, for a process whose forks would each do it again."""
-    for cls in classes:
-        cls.__init__ = _compiled_init(cls)
+def compile_inits() -> None:
+    """Compiles `__init__` of all classes that are loaded, for a process whose forks would each do it again."""
+    for cls in [*_instances]:
+        _compile_init(cls)
+
+
+def _compile_init(cls: Any) -> None:
+    _instances.pop(cls, None)
+    cls.__init__ = _compiled_init(cls)
 
 
 def _compiled_init(cls: type[Any]) -> Any:
@@ -117,9 +124,9 @@ def _compiled_init(cls: type[Any]) -> Any:
 def _init(self: Any, *arguments: Any, **named: Any) -> None:
     """Initializes the first instances of a class, then replaces itself: many a class has only a few."""
     cls: Any = next(cls for cls in type(self).__mro__ if cls.__dict__.get("__init__") is _init)
-    _instances[cls] = _instances.get(cls, 0) + 1
-    if _instances[cls] > UNCOMPILED or not _set_fields(cls, self, arguments, named):
-        compile_inits(cls)  # it also says what is wrong with the arguments
+    count = _instances[cls] = _instances.get(cls, 0) + 1
+    if count > UNCOMPILED or not _set_fields(cls, self, arguments, named):
+        _compile_init(cls)  # it also says what is wrong with the arguments
         cls.__init__(self, *arguments, **named)
 
 

@@ -114,7 +114,7 @@ def record_loss(
     if isinstance(state, Queued):
         directory.append_event("queued", f"{state.reason or 'queued again'}{choice.message()}", time=now)
     else:
-        directory.delete_environment()
+        directory.delete_environment(concluded)
     return concluded
 
 

@@ -184,7 +184,7 @@ def test_a_prepared_class_has_its_init_compiled() -> None:
         value: int
 
     later = Fresh.__init__
-    compile_inits(Fresh)
+    compile_inits()
     prepared = Fresh.__init__
     assert Fresh(1) == Fresh(value=1)
     assert Fresh.__init__ is prepared

@@ -289,7 +289,7 @@ def test_no_record_is_read_of_a_run_that_has_not_started_or_has_ended(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beside(home, "queued", "/data", Queued(since=1.0))
-    beside(home, "ended", "/data", Running(since=1.0)).delete_environment()
+    os.unlink(beside(home, "ended", "/data", Running(since=1.0)).environment_path)
     monkeypatch.delattr(RunDirectory, "read")
     assert not DirectoryNeighbours(home, "mine", "/data").is_shared()
 

@@ -119,7 +119,7 @@ class Guardian:
         self.directory.write(self.run, durable=False)
         if isinstance(self.run.state, Ended):
             self.tells("ended", reason or status)
-            self.directory.delete_environment()
+            self.directory.delete_environment(self.run)
         self._lock.close()
         return self.run
 
