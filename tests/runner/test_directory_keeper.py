@@ -16,8 +16,10 @@ from tests.support.runs import Runs
 
 
 def test_what_the_guardian_wrote_is_not_read_and_what_another_wrote_is_repaired(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    home = Home(str(tmp_path), "here")
+    home.prepare()
     guardian = Runs(home).guarded("a")
     directory, run = guardian.directory, replace(guardian.run, note="changed")
     recorder = Recorder(directory, guardian.live)
