@@ -5,15 +5,25 @@ Only the module of the given command is imported; all of them only for the overv
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from backprop_tui.cli import output
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+# Nobody translates what argparse says; looking for a translation takes a twentieth of a short command.
+_untranslated = ModuleType("gettext")
+vars(_untranslated).update(gettext=str, ngettext=lambda one_thing, several, count: one_thing if count == 1 else several)
+_gettext = sys.modules.setdefault("gettext", _untranslated)
+import argparse  # noqa: E402 - see above
+
+if _gettext is _untranslated:
+    del sys.modules["gettext"]
 
 if TYPE_CHECKING:
     from backprop_tui.cli.run_words import TrailingOptions

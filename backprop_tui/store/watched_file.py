@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-class Signature(NamedTuple):
+@lazy_dataclass(frozen=True, slots=True)
+class Signature:
     """Differs after each change of a file that is replaced as a whole or appended to."""
 
     modified_ns: int
