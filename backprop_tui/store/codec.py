@@ -160,7 +160,7 @@ def _tuple(arguments: tuple[Any, ...]) -> Converter:
     def decode_fixed(value: object, key: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) != len(decoders):
             raise WrongField(f"{key} must hold lists of {len(decoders)} values, not {value!r}")
-        return tuple(decode_item(item, key) for decode_item, item in zip(decoders, value, strict=True))
+        return tuple([decode_item(item, key) for decode_item, item in zip(decoders, value, strict=True)])
 
     return decode_fixed, list
 
