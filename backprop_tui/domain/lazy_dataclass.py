@@ -14,10 +14,10 @@ called only for the docstring of a class that has none.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 
@@ -38,7 +38,7 @@ if isinstance(_inspect, _LateInspect):
 
 __all__ = ["compile_inits", "lazy_dataclass"]
 
-UNCOMPILED = 16  # the instances of a class that are made before its `__init__` is compiled, which takes as long
+UNCOMPILED = 16  # instances of a class, before its `__init__` is compiled: that takes as long as making about ten so
 
 
 def _lazy_dataclass(
@@ -55,12 +55,11 @@ def _lazy_dataclass(
         members = {name: value for name, value in cls.__dict__.items() if name not in (*defaults, *_OF_INSTANCES)}
         inherited = {name for base in cls.__mro__[1:] for name in base.__dict__.get("__slots__", ())}
         new = tuple(name for name in annotations if name not in inherited)
-        definition: dict[str, Any] = {"__doc__": cls.__doc__ or cls.__name__, "__annotations__": annotations}
-        positional = {} if kw_only else {"__match_args__": (*getattr(cls, "__match_args__", ()), *new)}
-        fields = _LateFields({**definition, **defaults}, kw_only=kw_only)
-        methods = _FROZEN_METHODS if frozen else _METHODS
-        added = {**definition, **positional, "__slots__": new, "__dataclass_fields__": fields}
-        decorated: Any = type(cls.__name__, cls.__bases__, {**methods, **members, **added})
+        members["__doc__"], members["__slots__"] = cls.__doc__ or cls.__name__, new
+        members["__dataclass_fields__"] = _LateFields(annotations, defaults, kw_only=kw_only)
+        if not kw_only:
+            members["__match_args__"] = (*getattr(cls, "__match_args__", ()), *new)
+        decorated: Any = type(cls.__name__, cls.__bases__, {**(_SHARED_BY_FROZEN if frozen else _SHARED), **members})
         decorated.__qualname__ = cls.__qualname__
         if decorated.__init__ is _init:
             _instances[decorated] = 0
@@ -72,21 +71,28 @@ def _lazy_dataclass(
 class _LateFields:
     """Stands for the fields of a class until something asks for them."""
 
-    def __init__(self, definition: dict[str, Any], *, kw_only: bool) -> None:
-        self._definition = definition
+    def __init__(self, annotations: Mapping[str, str], defaults: Mapping[str, Any], *, kw_only: bool) -> None:
+        self._annotations = annotations
+        self._defaults = defaults
         self._kw_only = kw_only
         self._owner: Any = None
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self._owner = owner
 
-    def __get__(self, instance: object, cls: type[Any]) -> Any:
-        """Asks the standard library, about a class with nothing but the fields."""
-        owner = self._owner
-        plain: Any = type(owner.__name__, owner.__bases__, dict(self._definition))
-        plain = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)(plain)
-        owner.__dataclass_params__, owner.__dataclass_fields__ = plain.__dataclass_params__, plain.__dataclass_fields__
-        return owner.__dataclass_fields__
+    def __get__(self, instance: object, cls: type[Any]) -> dict[str, dataclasses.Field[Any]]:
+        """As the standard library does, which takes ten times as long since it looks for kinds that no field has."""
+        bases = reversed(self._owner.__mro__[1:])
+        known = {name: field for base in bases for name, field in getattr(base, "__dataclass_fields__", {}).items()}
+        for name, annotation in self._annotations.items():
+            field = self._defaults.get(name, dataclasses.MISSING)
+            if not isinstance(field, dataclasses.Field):
+                field = dataclasses.field(default=field)
+            field.name, field.type, field.kw_only = name, annotation, self._kw_only
+            field._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 - for `fields`
+            known[name] = field
+        self._owner.__dataclass_fields__ = known
+        return known
 
 
 def compile_inits() -> None:
@@ -186,7 +192,8 @@ def _set_state(self: Any, state: list[Any]) -> None:
 
 
 _OF_INSTANCES = ("__dict__", "__weakref__")  # what a class without slots has
-_METHODS = {
+_SHARED = {
+    "__dataclass_params__": SimpleNamespace(frozen=False, repr=False),
     "__init__": _init,
     "__eq__": _equal,
     "__hash__": None,
@@ -194,7 +201,13 @@ _METHODS = {
     "__getstate__": _get_state,
     "__setstate__": _set_state,
 }
-_FROZEN_METHODS = {**_METHODS, "__hash__": _hash, "__setattr__": _raise_frozen, "__delattr__": _raise_frozen}
+_SHARED_BY_FROZEN = {
+    **_SHARED,
+    "__dataclass_params__": SimpleNamespace(frozen=True, repr=False),
+    "__hash__": _hash,
+    "__setattr__": _raise_frozen,
+    "__delattr__": _raise_frozen,
+}
 _instances: dict[type[Any], int] = {}  # made so far of classes whose `__init__` is not compiled
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import math
 import pickle
+import pprint
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from typing import Any
 
@@ -139,6 +140,7 @@ def test_the_standard_librarys_functions_support_it() -> None:
     assert asdict(Reading(name="a")) == {"name": "a", "celsius": None, "notes": {}, "read_at": 0.0}
     assert [one.name for one in fields(Pair)] == ["left", "right"]
     assert dataclasses.is_dataclass(Pair)
+    assert pprint.pformat(Pair(1)) == repr(Pair(1))
     match Pair(1, 7):
         case Pair(left, right):
             assert (left, right) == (1, 7)
