@@ -15,7 +15,7 @@ import backprop_tui
 
 PACKAGE = Path(backprop_tui.__file__).parent
 
-NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio", "inspect"}
+NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio", "inspect", "gettext"}
 NOT_FOR_A_RUNNER = {"asyncio", "subprocess", "tempfile", "logging", "tomllib", "multiprocessing"}
 
 # Packages used in processes started by `python -I -S`, where no site-packages exist.
@@ -66,6 +66,17 @@ except SystemExit as exit:
 assert code in (0, None), code
 """
     assert not _loaded_by(statements) & NOT_FOR_A_QUICK_COMMAND
+
+
+def test_a_list_in_the_usual_order_loads_no_fields_to_sort_by(tmp_path: Path) -> None:
+    statements = f"""
+import os
+os.environ["BACKPROP_HOME"] = {str(tmp_path)!r}
+sys.argv = ["backprop-tui", "list"]
+from backprop_tui.main import main
+assert main() == 0
+"""
+    assert not _loaded_by(statements) & {"backprop_tui.presentation.run_fields", "backprop_tui.config.load"}
 
 
 def test_the_parser_loads_no_compression_modules() -> None:
