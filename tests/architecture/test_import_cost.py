@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 import backprop_tui
+from backprop_tui.store import index
+from backprop_tui.store.creation import remove_marker
+from backprop_tui.store.home import Home
+from tests.support.runs import Runs
 
 PACKAGE = Path(backprop_tui.__file__).parent
 
@@ -69,6 +73,10 @@ assert code in (0, None), code
 
 
 def test_a_list_in_the_usual_order_loads_no_fields_to_sort_by(tmp_path: Path) -> None:
+    home = Home(str(tmp_path), "here")
+    home.prepare()
+    index.update(home, {"a": Runs(home).ended("a").shown()})
+    remove_marker(home, "a")
     statements = f"""
 import os
 os.environ["BACKPROP_HOME"] = {str(tmp_path)!r}
