@@ -5,15 +5,25 @@ Only the module of the given command is imported; all of them only for the overv
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
+import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from backprop_tui.cli import output
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+
+# Nobody translates what argparse says; looking for a translation takes a twentieth of a short command.
+_untranslated = ModuleType("gettext")
+vars(_untranslated).update(gettext=str, ngettext=lambda one_thing, several, count: one_thing if count == 1 else several)
+_gettext = sys.modules.setdefault("gettext", _untranslated)
+import argparse  # noqa: E402 - see above
+
+if _gettext is _untranslated:
+    del sys.modules["gettext"]
 
 if TYPE_CHECKING:
     from backprop_tui.cli.run_words import TrailingOptions
@@ -361,6 +371,8 @@ def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list
 
 def _parse_command(parser: CommandParser, words: list[str]) -> argparse.Namespace:
     """Options may come between the positional arguments, unless there is a `--` or the command has subcommands."""
+    if not any(word.startswith("-") for word in words):
+        return parser.parse_args(words)  # the other way composes the usage first
     words = _with_dashed_value(words, known={option for action in parser.actions() for option in action.option_strings})
     if "--" in words or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser.actions()):
         return parser.parse_args(words)

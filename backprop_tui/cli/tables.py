@@ -152,7 +152,7 @@ def columns_of(text: str) -> int:
 def show_runs(
     runs: Sequence[KnownRun],
     here: str,
-    compared: Mapping[str, Callable[[KnownRun], object]],
+    compared: Mapping[str, Callable[[KnownRun], object]] | None = None,
     *,
     sorted_by: str | None = None,
     known: Collection[str] = (),
@@ -162,15 +162,15 @@ def show_runs(
     The values of the `known` ones are known to the reader; the column that they are `sorted_by` is always shown.
     """
     usual = {column.title.lower() for column in RUN_COLUMNS}
-    more = {name: value_of for name, value_of in compared.items() if name not in usual}
+    more = {name: value_of for name, value_of in (compared or {}).items() if name not in usual}
     made = (replace(_COMPARED, title=name, known=name in known) for name in more)
     columns = [
         replace(column, spare=0) if column.title.lower() == sorted_by else column
         for column in (*RUN_COLUMNS[:-1], *made, RUN_COLUMNS[-1])
     ]
-    rows = []
+    rows, moment = [], Moment.now()
     for run in runs:
-        *cells, last = run_row(run, here)
+        *cells, last = _run_row(run, here, moment)
         rows.append((*cells, *(_value(value_of(run)) for value_of in more.values()), last))
     show(columns, rows)
 
@@ -179,7 +179,7 @@ def _value(value: object) -> str:
     return numbers.metric(value) if isinstance(value, float) else numbers.NOTHING if value is None else str(value)
 
 
-def run_row(run: KnownRun, here: str) -> tuple[str, ...]:
+def _run_row(run: KnownRun, here: str, moment: Moment) -> tuple[str, ...]:
     return (
         run.id,
         status_word(run.record["status"]),
@@ -187,13 +187,13 @@ def run_row(run: KnownRun, here: str) -> tuple[str, ...]:
         step_text(run) or numbers.NOTHING,
         numbers.metric(last_loss(run)),
         durations.elapsed(run.record["duration_seconds"]),
-        _why(run, here),
+        _why(run, here, moment),
     )
 
 
-def _why(run: KnownRun, here: str) -> str:
+def _why(run: KnownRun, here: str, moment: Moment) -> str:
     """Why it is in this state; of a run on another machine than this one also where it is."""
-    place, reason = place_clause(run, here), reason_text(run, Moment.now())
+    place, reason = place_clause(run, here), reason_text(run, moment)
     return "; ".join(filter(None, ("" if place.partition(",")[0] in reason else place, reason)))
 
 

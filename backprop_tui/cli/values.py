@@ -13,7 +13,7 @@ from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.quantities import MINUTES, Unit
 
 ValueT = TypeVar("ValueT")
-_VARIABLE = re.compile(r"[^=\0]+")
+_VARIABLE = r"[^=\0]+"
 
 
 def refuse(message: str) -> NoReturn:
@@ -57,7 +57,7 @@ def whole(*, least: int | None = None) -> Callable[[str], int]:
 
 def variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or not _VARIABLE.fullmatch(name) or "\0" in value:
+    if not equals or not re.fullmatch(_VARIABLE, name) or "\0" in value:
         refuse(f"{text!r} is not NAME=VALUE")
     return name, value
 

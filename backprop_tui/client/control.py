@@ -197,7 +197,7 @@ class ControlRequest(ABC, Generic[RequestT]):
             self.directory.append_event(
                 "ended", changed.state.reason or "", time=changed.state.at, status=changed.state.status
             )
-            self.directory.delete_environment()
+            self.directory.delete_environment(changed)
         self._session.wake_supervisor()
         return ControlOutcome(run=changed)
 

@@ -194,7 +194,7 @@ def withdraw(session: ClientSession, run_id: str, before: Run | None) -> bool:
             else:
                 directory.write(before, durable=True)
                 directory.append_event("withdrawn", "held, and it was not to wait", time=time.time())
-                directory.delete_environment()
+                directory.delete_environment(before)
         session.wake_supervisor()
         if before is None:
             index.update(session.home, {}, removed=[run_id])

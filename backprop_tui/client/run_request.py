@@ -24,13 +24,13 @@ NO_LIMIT = math.inf  # a timebox that never ends; None is a timebox that was not
 MAX_RUNS = 10_000
 MAX_DIGITS = 18
 MAX_RANGE_CHARS = len("-..-") + 2 * MAX_DIGITS
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_RANGE = re.compile(r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)")
+_KEY = r"[A-Za-z_][A-Za-z0-9_.-]*"
+_RANGE = r"(?P<first>-?\d+)\.\.(?P<last>-?\d+)"
 # Ranges and lists as others write them: 1-3, 1:3, 1...3, 1…3, {1..3}; range(3); 0.1-0.3; [1,2,3]; 1 2 3, 1;2;3.
-_OTHER_RANGE = re.compile(r"[\[({]?\s*(-?\d+)\s*(?:-|–|…|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?")
-_PYTHON_RANGE = re.compile(r"range\((?:(-?\d+)\s*,\s*)?(-?\d+)\)")
-_DECIMAL_RANGE = re.compile(r"-?\d*\.\d+\s*[-–:]\s*-?\d*\.?\d+|-?\d+\s*[-–:]\s*-?\d*\.\d+")
-_OTHER_LIST = re.compile(r"[\[({](.*,.*)[\])}]|(-?[\d.][^\s;,]*(?:\s*[\s;]\s*-?[\d.][^\s;,]*)+)")
+_OTHER_RANGE = r"[\[({]?\s*(-?\d+)\s*(?:-|–|…|:|to|\.{2,})\s*(-?\d+)\s*[\])}]?"
+_PYTHON_RANGE = r"range\((?:(-?\d+)\s*,\s*)?(-?\d+)\)"
+_DECIMAL_RANGE = r"-?\d*\.\d+\s*[-–:]\s*-?\d*\.?\d+|-?\d+\s*[-–:]\s*-?\d*\.\d+"
+_OTHER_LIST = r"[\[({](.*,.*)[\])}]|(-?[\d.][^\s;,]*(?:\s*[\s;]\s*-?[\d.][^\s;,]*)+)"
 
 Point = tuple[tuple[str, str], ...]  # one value for each key of a sweep
 
@@ -126,7 +126,7 @@ class RunRequest(RunOptions):
 def parse_axis(text: str) -> SweepAxis:
     """Parses KEY=V1,V2 or KEY=A..B, whole numbers including both ends; ValueError for anything else."""
     key, equals, listed = text.partition("=")
-    if not equals or not _KEY.fullmatch(key):
+    if not equals or not re.fullmatch(_KEY, key):
         raise ValueError(f"{text!r} is not KEY=V1,V2 or KEY=A..B, such as lr=1e-3,1e-4 or seed=1..3")
     meant = _in_our_notation(listed)
     if meant is not None:
@@ -139,13 +139,13 @@ def parse_axis(text: str) -> SweepAxis:
 
 def _in_our_notation(listed: str) -> str | None:
     """The values as we write them, if they are a range or a list in another notation."""
-    if _RANGE.fullmatch(listed):
+    if re.fullmatch(_RANGE, listed):
         return None
-    python, list_ = _PYTHON_RANGE.fullmatch(listed), _OTHER_LIST.fullmatch(listed)
+    python, list_ = re.fullmatch(_PYTHON_RANGE, listed), re.fullmatch(_OTHER_LIST, listed)
     if python is not None:
         return f"{python[1] or 0}..{int(python[2]) - 1}"
     parts = [part.strip() for part in listed.split(",")]
-    meant = [_OTHER_RANGE.sub(r"\1..\2", part) if _OTHER_RANGE.fullmatch(part) else part for part in parts]
+    meant = [re.sub(_OTHER_RANGE, r"\1..\2", part) if re.fullmatch(_OTHER_RANGE, part) else part for part in parts]
     is_mixed = len(parts) == 1 or not set(meant).isdisjoint(parts)  # but 3-4,5-6 may be names
     if meant != parts and is_mixed and all(re.fullmatch(r"-?[\d.]+", part) for part in meant):
         return ",".join(meant)
@@ -153,11 +153,11 @@ def _in_our_notation(listed: str) -> str | None:
 
 
 def _axis_values(text: str, part: str) -> Iterator[str]:
-    match = _RANGE.fullmatch(part)
+    match = re.fullmatch(_RANGE, part)
     if match is None:
         if not part:
             raise ValueError(f"{text!r} has an empty value")
-        if _DECIMAL_RANGE.fullmatch(part) or (".." in part and part != ".." and "/" not in part):
+        if re.fullmatch(_DECIMAL_RANGE, part) or (".." in part and part != ".." and "/" not in part):
             key = text.partition("=")[0]
             raise ValueError(f"{text!r}: A..B is for whole numbers; list other values, such as {key}=0.1,0.2,0.3")
         yield part

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from backprop_tui.domain.errors import BackpropError, SupervisorFailing, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.processes.users import ROOT
+from backprop_tui.processes.users import ROOT, shared_with
 from backprop_tui.store.failures import SUPERVISOR, repeated_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
@@ -68,7 +68,7 @@ class ClientSession:
     def supervisor(self) -> SupervisorProcess:
         """The supervisor of this user and machine. Raises: StateUnavailable, if we are root and the store is not."""
         self.home.require_own()
-        if os.geteuid() == ROOT and os.path.exists(self.config_path):
+        if os.geteuid() == ROOT and os.path.exists(self.config_path) and shared_with(self.config_path) is not None:
             from backprop_tui.config.load import untrusted
 
             problem = untrusted(self.config_path)  # its commands would be executed as root

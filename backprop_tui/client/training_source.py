@@ -29,7 +29,7 @@ _HEAD_BYTES = 2_000
 
 _IMPORT = r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|[^\n#]+)|import[ \t]+([^\n#;]+))"
 _WORD = r"[A-Za-z_]\w*"
-_RELEVANT = re.compile(r"resume|RESUME|[Rr]estor|ckpt_path|continue_from|latest|add_subparsers|hydra\.main")
+_RELEVANT = r"resume|RESUME|[Rr]estor|ckpt_path|continue_from|latest|add_subparsers|hydra\.main"
 _ENTRY_POINT = r"^from ([\w.]+) import \w+"
 
 
@@ -222,7 +222,7 @@ def _imported_sources(training: TrainingSource) -> Iterator[str]:
                 return
             seen.add(path)
             text = source_of(path, MAX_IMPORTED_BYTES)
-            if _RELEVANT.search(text):
+            if re.search(_RELEVANT, text):
                 names = _used_names(source) if names is None else names
                 left -= len(text)
                 text = _named_parts(text, names)

@@ -13,9 +13,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.regular_files import read_regular
 
 MAX_BYTES = 1 << 20
-_HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]")
-_KEY = re.compile(r"\s*([^\s#\[=][^#=]*?)\s*=")
-_QUOTES_AND_SPACES = re.compile(r"[\"'\s]")
+_HEADER = r"\s*\[\[?([^\[\]]+)\]"
+_KEY = r"\s*([^\s#\[=][^#=]*?)\s*="
+_QUOTES_AND_SPACES = r"[\"'\s]"
 
 
 def line_in_toml(content: str, name: str) -> int | None:
@@ -33,7 +33,7 @@ def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
     """Yields each line that defines a table or a key, with the full name."""
     table = ""
     for number, line in enumerate(content.split("\n"), start=1):
-        header, key = _HEADER.match(line), _KEY.match(line)
+        header, key = re.match(_HEADER, line), re.match(_KEY, line)
         if header:
             table = _unquoted(header[1])
             yield number, table
@@ -42,7 +42,7 @@ def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
 
 
 def _unquoted(name: str) -> str:
-    return _QUOTES_AND_SPACES.sub("", name)
+    return re.sub(_QUOTES_AND_SPACES, "", name)
 
 
 def line_in_json(content: str, name: str) -> int | None:

@@ -16,9 +16,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LITERAL = "--"  # all words after it are positional
 POSITIONAL = "argument "  # before the number of an argument without a name
-_OPTION = re.compile(r"(?s)-{1,2}[A-Za-z].*")
-_ATTACHED = re.compile(r"(-[A-Za-z])(\d[\d.e+-]*)")  # -b8
-_ASSIGNMENT = re.compile(r"(?s)([+~]*[A-Za-z_@][\w.@/-]*)=.*")  # lr=0.1, of Hydra also +lr=0.1
+_OPTION = r"(?s)-{1,2}[A-Za-z].*"
+_ATTACHED = r"(-[A-Za-z])(\d[\d.e+-]*)"  # -b8
+_ASSIGNMENT = r"(?s)([+~]*[A-Za-z_@][\w.@/-]*)=.*"  # lr=0.1, of Hydra also +lr=0.1
 
 
 Identity = tuple[str, int]  # the key of an argument, and how many of the same key come before it
@@ -128,15 +128,15 @@ def has_path(values: Iterable[str | None]) -> bool:
 
 def _may_be_value(word: str, *, is_list: bool) -> bool:
     """Whether a word after an option belongs to it; a `key=value` does so only in a list."""
-    return _OPTION.fullmatch(word) is None and (is_list or _ASSIGNMENT.fullmatch(word) is None)
+    return re.fullmatch(_OPTION, word) is None and (is_list or re.fullmatch(_ASSIGNMENT, word) is None)
 
 
 def _named(word: str) -> Argument | None:
     """An option or `key=value`, with the value that is in the same word; None for any other word."""
-    attached = _ATTACHED.fullmatch(word)
+    attached = re.fullmatch(_ATTACHED, word)
     if attached is not None:
         return Argument(name=attached[1], values=(attached[2],), joint="")
-    if _OPTION.fullmatch(word) is None and _ASSIGNMENT.fullmatch(word) is None:
+    if re.fullmatch(_OPTION, word) is None and re.fullmatch(_ASSIGNMENT, word) is None:
         return None
     name, equals, value = word.partition("=")
     return Argument(name=name, values=(value,), joint="=") if equals else Argument(name=name)

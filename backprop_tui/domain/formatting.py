@@ -8,8 +8,6 @@ Of two sizes in a sentence the available one is rounded down and the required on
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE
 
 FIRST_TIME, LAST_TIME = -62_135_596_800.0, 253_402_300_799.0  # the years 1 to 9999
@@ -87,12 +85,18 @@ def iso(time: float | None) -> str | None:
     """Formats seconds since the epoch as `2026-01-31T09:05:07.250Z`; None for None, and for what no calendar has."""
     if time is None or not FIRST_TIME <= time <= LAST_TIME:
         return None
+    from datetime import UTC, datetime  # a short command shows no time of day
+
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def from_iso(text: str | None) -> float | None:
     """The inverse of `iso`; raises ValueError if the text is not an ISO 8601 time."""
-    return None if text is None else datetime.fromisoformat(text).timestamp()
+    if text is None:
+        return None
+    from datetime import datetime
+
+    return datetime.fromisoformat(text).timestamp()
 
 
 def time_or_none(value: object) -> float | None:

@@ -19,7 +19,7 @@ COMPARATORS: dict[str, Callable[[float, float], bool]] = {
 }
 COUNTERS = frozenset({"step", "epoch"})  # they only grow, and a log may skip values
 MAX_LISTED_METRICS = 4
-_CONDITION = re.compile(r"\s*(?P<name>[^<>=]*[^<>=\s])\s*(?P<sign><=|>=|==|<|>|=)\s*(?P<value>[^<>=\s]+)\s*")
+_CONDITION = r"\s*(?P<name>[^<>=]*[^<>=\s])\s*(?P<sign><=|>=|==|<|>|=)\s*(?P<value>[^<>=\s]+)\s*"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def not_printed(name: str, printed: Iterable[str]) -> str:
 
 def parse_goal(text: str) -> Goal:
     """Parses a goal; raises ValueError with a message that says what is wrong and gives an example."""
-    match = _CONDITION.fullmatch(text)
+    match = re.fullmatch(_CONDITION, text)
     if match is None:
         raise ValueError("write a name, one of < <= > >= = and a number, such as step=10000 or 'loss<0.1'")
     try:

@@ -86,8 +86,8 @@ _PAIRS = {
     ("pass", "rate"): "passrate",
 }
 _ENDINGS = ("loss", "accuracy", "acc", "error", "reward")  # also at the end of a compound word
-_COMPLEMENT = re.compile(r"\s*(?:1\s*)?-\s*[A-Za-z]")  # `1 - SSIM`, `-reward`
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_COMPLEMENT = r"\s*(?:1\s*)?-\s*[A-Za-z]"  # `1 - SSIM`, `-reward`
+_CAMEL = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 
 
 @lru_cache(maxsize=1024)  # a log repeats the same names on every line
@@ -95,7 +95,7 @@ def name_words(name: str) -> tuple[str, ...]:
     """The words of a name in lower case: `valLoss`, `val/loss` and `valloss` have the same."""
     words: list[str] = []
     for token in re.findall(r"[A-Za-z0-9]+", name):
-        parts = [token] if _known(token.lower()) else _CAMEL.sub(" ", token).split()
+        parts = [token] if _known(token.lower()) else re.sub(_CAMEL, " ", token).split()
         for part in parts:
             for word in _split(part.lower()):
                 pair = _PAIRS.get((words[-1], word)) if words else None
@@ -133,7 +133,7 @@ def direction_of(name: str) -> Direction | None:
     if index is None or not _NOT_SCORES.isdisjoint(words[index + 1 :]) or not _DEVIATIONS.isdisjoint(words):
         return None
     word = words[index]
-    if _COMPLEMENT.match(name):
+    if re.match(_COMPLEMENT, name):
         return None
     if word == "top" and not words[index + 1 : index + 2]:
         return None  # `top1` is an accuracy, `top` alone may be anything

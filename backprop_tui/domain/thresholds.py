@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, RunLimits
@@ -24,7 +23,8 @@ class Thresholds:
     gpu_max_temp_celsius: float | None = None  # the only one that a run still has to obey after its start
 
 
-class Threshold(NamedTuple):
+@lazy_dataclass(frozen=True, slots=True)
+class Threshold:
     """How a threshold is given: its setting and its option, both in units of `size`."""
 
     setting: str

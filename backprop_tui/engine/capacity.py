@@ -21,7 +21,7 @@ from backprop_tui.domain.governor.snapshot import (
     claims_of,
     parallel_limit,
 )
-from backprop_tui.domain.governor.tokens import Loan, TokenBucket, full_bucket
+from backprop_tui.domain.governor.tokens import Loan, TokenBucket, full_bucket, is_limited
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
@@ -241,7 +241,8 @@ class Capacity:
         """Lends the token that the start of this run took, for later supervisors too, and keeps its claims."""
         self._bucket = snapshot.bucket.lent(Loan(run_id=run.id, attempt=run.attempt.number), self.limits)
         self._claims[run.id] = tuple(claim for claim in snapshot.claims if claim.run_id == run.id)
-        write_tokens(self._home, self._bucket)
+        if is_limited(self.limits):
+            write_tokens(self._home, self._bucket)
         return replace(snapshot, bucket=self._bucket)
 
     def candidate(self, run: Run, dependencies: tuple[PendingDependency, ...]) -> Candidate:

@@ -78,5 +78,5 @@ def stop_queued(directory: RunDirectory, run: Run, reason: str, cause: Cause, st
     run = run.to(end)
     directory.write(run, durable=True)
     directory.append_event("ended", reason, time=end.at, status=end.status)
-    directory.delete_environment()
+    directory.delete_environment(run)
     return run

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from backprop_tui.checkpoints.choice import NO_CHOICE, choose, choose_without_disk
 from backprop_tui.domain.causes.cause import (
     cause_of_machine_restart,
     cause_of_recorded_stop,
@@ -37,11 +37,13 @@ from backprop_tui.engine.gpu_environment import gpu_environment
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher, LaunchRefused
-from backprop_tui.processes.hanging_call import call_within
 from backprop_tui.processes.linux import boot_id, pid_namespace
 from backprop_tui.store.failures import Failure
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from backprop_tui.checkpoints.choice import Choice
 
 CHECKPOINT_SECONDS = 5.0
 QUICK_SECONDS = 1.0  # a guardian that is gone this soon without an end counts as a failure
@@ -108,10 +110,7 @@ def record_loss(
         is_final, cause = live is not None and live.is_final, cause_of_recorded_stop(stopping)
         outcome = Outcome(status=stopping.status, reason=stopping.reason, cause=cause, is_final=is_final)
     run = merge_live(run, live)
-    # Its disk may not answer after a reboot.
-    may_continue = run.spec.retries or is_sliced(run.spec)
-    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) if may_continue else NO_CHOICE
-    choice = choice or choose_without_disk(run.checkpoints)
+    choice = _choose_checkpoint(run)
     now = time.time()
     concluded = finish_attempt(run, outcome, now=now, resume_from=choice.path, advice=not_again or choice.advice())
     directory.write(concluded, durable=True)
@@ -121,8 +120,20 @@ def record_loss(
     if isinstance(state, Queued):
         directory.append_event("queued", f"{state.reason or 'queued again'}{choice.message()}", time=now)
     else:
-        directory.delete_environment()
+        directory.delete_environment(concluded)
     return concluded
+
+
+def _choose_checkpoint(run: Run) -> Choice:
+    """The checkpoint from which a lost run may continue."""
+    # The first start of an idle machine does not wait for their patterns.
+    from backprop_tui.checkpoints.choice import NO_CHOICE, choose, choose_without_disk
+    from backprop_tui.processes.hanging_call import call_within
+
+    # Its disk may not answer after a reboot.
+    may_continue = run.spec.retries or is_sliced(run.spec)
+    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) if may_continue else NO_CHOICE
+    return choice or choose_without_disk(run.checkpoints)
 
 
 # A run that is held for one of these reasons holds every run behind it.

@@ -205,7 +205,7 @@ class Supervisor:
         if not self._sampler.gpus_known:
             return FIRST_READINGS_SECONDS
         is_calm = all(run.status is Status.RUNNING for run in self._runs) and not idle
-        return QUIET_PASS_SECONDS if is_calm else PASS_SECONDS
+        return _until_next(QUIET_PASS_SECONDS if is_calm else PASS_SECONDS)
 
     def _has_work(self) -> bool:
         return bool(self._runs) or (self._slurm.is_needed if self._slurm is not None else self._scheduler.has_others)
@@ -226,8 +226,8 @@ class Supervisor:
                     await asyncio.to_thread(self._slurm.run_pass, look=look)
                 if self._slurm.runs != before:
                     self._stir_all()
-            is_waiting = self._slurm is not None and self._slurm.is_needed and not self._slurm.has_unsubmitted
-            await _wait(self._slurm_wake, max(passes.pause_seconds, SUBMITTED_SECONDS if is_waiting else PASS_SECONDS))
+            is_idle = self._slurm is None or (self._slurm.is_needed and not self._slurm.has_unsubmitted)
+            await _wait(self._slurm_wake, max(passes.pause_seconds, SUBMITTED_SECONDS if is_idle else PASS_SECONDS))
 
     async def _run_pass(self) -> None:
         now = time.monotonic()
@@ -338,11 +338,17 @@ class Supervisor:
             if (report := set_aside_report()) is not None:
                 note(report)
             is_quiet = not self._runs and self._settled is not None
-            await _wait(stir, max(attempts.pause_seconds, SUBMITTED_SECONDS if is_quiet else seconds()))
+            pause_seconds = _until_next(SUBMITTED_SECONDS if is_quiet else seconds())
+            await _wait(stir, max(attempts.pause_seconds, pause_seconds))
 
     def _stir_all(self) -> None:
         self._stir.set()
         self._stir = asyncio.Event()
+
+
+def _until_next(interval_seconds: float) -> float:
+    """To the next multiple of the interval: what is done equally often wakes this process once."""
+    return interval_seconds - time.monotonic() % interval_seconds
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

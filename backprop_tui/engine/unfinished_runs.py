@@ -210,7 +210,7 @@ def unmark(home: Home, run: Run) -> None:
         try:
             current = directory.read()
             if current.state == run.state and len(current.attempts) == len(run.attempts):
-                directory.delete_environment()  # a guardian that was killed at the very end may have left it
+                directory.delete_environment(run)  # a guardian that was killed at the very end may have left it
                 remove_marker(home, run.id)
         except (BackpropError, OSError):
             return

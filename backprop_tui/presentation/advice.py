@@ -14,8 +14,8 @@ _PROGRAM = (
     r"|'[^']*/bin/[^']+'|[^\s']*/bin/\S+|(?:'[^']*/python[\d.]*'|(?:[^\s']*/)?python[\d.]*)(?= [-/]))"
 )
 _REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
-_COMMAND = re.compile(rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})")
-_THEN_RESUME = re.compile(r"\b(?:then resume(?: it)?|resume it)$")
+_COMMAND = rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})"
+_THEN_RESUME = r"\b(?:then resume(?: it)?|resume it)$"
 
 
 def advice_text(record: JsonObject) -> str:
@@ -23,7 +23,7 @@ def advice_text(record: JsonObject) -> str:
     advice = str(cause_of(record).get("advice") or "")
     if newest_usable(record) is not None:
         return advice
-    return _THEN_RESUME.sub(lambda match: match[0].removesuffix(" it").replace("resume", "run it again"), advice)
+    return re.sub(_THEN_RESUME, lambda match: match[0].removesuffix(" it").replace("resume", "run it again"), advice)
 
 
 def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
@@ -32,6 +32,6 @@ def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
     `fix train.py line 3, then:`, [`backprop-tui resume ab12`]
     """
     advice = str(cause_of(record).get("advice") or "")
-    advice = _THEN_RESUME.sub(lambda match: f"{match[0].split()[0]}: backprop-tui resume {record['id']}", advice)
-    first, *others = (piece.strip(" ;,") for piece in _COMMAND.split(advice))
+    advice = re.sub(_THEN_RESUME, lambda match: f"{match[0].split()[0]}: backprop-tui resume {record['id']}", advice)
+    first, *others = (piece.strip(" ;,") for piece in re.split(_COMMAND, advice))
     return first, list(filter(None, others))

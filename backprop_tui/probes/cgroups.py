@@ -8,17 +8,20 @@ from collections.abc import Iterator
 
 # cgroup v1 represents "no limit" by the largest page-aligned number.
 NO_LIMIT = 1 << 60
+_MAX_BYTES = 1 << 16  # of a file
 
 
 class Cgroups:
     """The cgroups of a process; every call reads the files again, since limits may change."""
 
-    __slots__ = ("_mount", "_proc", "_process")
+    __slots__ = ("_known", "_membership", "_mount", "_proc", "_process")
 
     def __init__(self, *, proc: str, mount: str, process: str = "self") -> None:
         self._proc = proc
         self._mount = mount
         self._process = process
+        self._membership = ""  # what the kernel says, for which the directories are known
+        self._known: dict[str, tuple[str, ...]] = {}  # by controller
 
     def memory(self) -> Iterator[tuple[int, int]]:
         """Returns the limit and usage in bytes of each group with a limit; usage excludes reclaimable page cache."""
@@ -62,7 +65,16 @@ class Cgroups:
             if quota is not None and quota > 0 and period:
                 yield quota / period
 
-    def _folders(self, controller: str) -> Iterator[str]:
+    def _folders(self, controller: str) -> tuple[str, ...]:
+        """The directories of the process's group and its parents, looked for again when it is in another group."""
+        membership = _read_text(f"{self._proc}/{self._process}/cgroup")
+        if membership != self._membership:
+            self._membership, self._known = membership, {}
+        if controller not in self._known:
+            self._known[controller] = tuple(self._find_folders(controller))
+        return self._known[controller]
+
+    def _find_folders(self, controller: str) -> Iterator[str]:
         """Yields the directories of the process's group for a controller ("" means v2) and of all visible parents.
 
         Inside a container the path may not exist below the mount; then the root of the mount is the group.
@@ -83,7 +95,7 @@ class Cgroups:
 
     def _path(self, controller: str) -> str | None:
         """Returns the path of the process's group in the controller's tree. See cgroups(7), /proc/PID/cgroup."""
-        for line in _read_text(f"{self._proc}/{self._process}/cgroup").splitlines():
+        for line in self._membership.splitlines():
             _, _, rest = line.partition(":")
             controllers, _, path = rest.partition(":")
             if controller in controllers.split(","):
@@ -109,7 +121,12 @@ def _number(path: str) -> int | None:
 def _read_text(path: str) -> str:
     """Returns the content of a file; empty if it cannot be read, since a controller may be missing at any level."""
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # several files a second: `open` makes twice the calls
     except OSError:
         return ""
+    try:
+        return os.read(descriptor, _MAX_BYTES).decode("ascii", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 
 MOUNTS = "/proc/self/mountinfo"
-_OCTAL = re.compile(rb"\\([0-7]{3})")
+_OCTAL = rb"\\([0-7]{3})"
 
 
 def mount_points() -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def mount_point_of(path: str, points: tuple[str, ...]) -> str:
 
 def _unescaped(field: bytes) -> str:
     """Decodes spaces and the like, which are written as three octal digits."""
-    return _OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), field).decode("utf-8", "surrogateescape")
+    return re.sub(_OCTAL, lambda match: bytes([int(match[1], 8) & 0xFF]), field).decode("utf-8", "surrogateescape")
 
 
 PR_SET_PDEATHSIG = 1

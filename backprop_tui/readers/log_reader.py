@@ -26,6 +26,17 @@ MAX_PIECES = 16
 _RANK = re.compile(r"(?<=[^\s\[])(?=\[rank ?\d{1,6}\])")
 
 
+_known: dict[tuple[type[Reader], type[Any]], bool] = {}
+
+
+def _implementing(readers: Iterable[Reader], interface: type[Any]) -> list[Any]:
+    """The readers that have the interface; each class is looked at once, since every log has readers of its own."""
+    for reader in readers:
+        if (type(reader), interface) not in _known:
+            _known[type(reader), interface] = isinstance(reader, interface)
+    return [reader for reader in readers if _known[type(reader), interface]]
+
+
 class LogReader:
     """Reads a log in chunks of any size, starting at 0 or at an offset that an earlier reader reached.
 
@@ -46,13 +57,12 @@ class LogReader:
         """`totals` are those that the command line names."""
         self._splitter = LineSplitter(offset)
         self._readers = tuple(make() for make in readers)
-        self._remembering = [reader for reader in self._readers if isinstance(reader, StatefulReader)]
-        self._following = [reader for reader in self._readers if isinstance(reader, FollowingReader)]
+        self._remembering: list[StatefulReader] = _implementing(self._readers, StatefulReader)
+        self._following: list[FollowingReader] = _implementing(self._readers, FollowingReader)
         self._is_followed = False  # whether a reader asks for the next line
         self._context = LineContext()
-        for reader in self._readers:
-            if isinstance(reader, ContextReader):
-                reader.context = self._context
+        for reader in _implementing(self._readers, ContextReader):
+            reader.context = self._context
         self._before = b""  # the last bytes of the log before the next block
         self._totals = totals
         self._merger = EventMerger(totals)

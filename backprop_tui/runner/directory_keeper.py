@@ -41,7 +41,7 @@ class DirectoryKeeper:
         self._recorder = recorder
         self._script = script
         self._lock_descriptor = lock_descriptor  # of the lock in the directory; earlier ones stay open
-        self._before = encode_run(recorded, directory.path)
+        self._before = recorded
         self._record: Signature | None = None  # of the record as it was looked at last
 
     def check(self, run: Run) -> None:
@@ -102,9 +102,10 @@ class DirectoryKeeper:
     def _is_record_damaged(self, run: Run) -> bool:
         """Whether the record is not the one that this guardian wrote: only the holder of the lock may change it."""
         signature = signature_of(self.directory.record_path)
-        if signature is not None and signature == self._record:
+        if signature is not None and signature in (self._record, self.directory.written):
             return False
         with suppress(BrokenRecord, AccessDenied):  # others, as of the disk, are no fault of the record
             path = self.directory.path
-            return encode_run(self.directory.read(), path) not in (encode_run(run, path), self._before)
+            known = (encode_run(run, path), encode_run(self._before, path))
+            return encode_run(self.directory.read(), path) not in known
         return True

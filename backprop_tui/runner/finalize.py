@@ -107,8 +107,10 @@ def signal_name_of(number: int) -> str:
 def write_end(directory: RunDirectory, run: Run, live: Live, outcome: Outcome, recorder: Recorder) -> Run:
     """Writes the end durably; retries while the disk is full, since no end may be lost, unless the run was removed."""
     run = merge_live(run, live)
-    # In a thread: a file system that hangs must not delay the end.
-    choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints)) or choose_without_disk(run.checkpoints)
+    choice = None
+    if run.checkpoints:  # in a thread: a file system that hangs must not delay the end
+        choice = call_within(CHECKPOINT_SECONDS, partial(choose, run.checkpoints))
+    choice = choice or choose_without_disk(run.checkpoints)
     run = replace(run, checkpoints=choice.judged)
     while True:
         now = time.time()

@@ -18,16 +18,12 @@ from typing import Self
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import compile_inits, lazy_dataclass
-from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.run import Attempt, Code, Git, Gpu, Peak, Process, Run, Running, Spec, Starting, StopPlan
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note_exception
-from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.processes.requirements import unmet_requirement
 from backprop_tui.runner.main import Assignment, become_guardian_and_exit, detach, load_guardian
-from backprop_tui.runner.script_child import Launch, ScriptChild
+from backprop_tui.runner.script_child import ScriptChild
 from backprop_tui.runner.start import rehearse
 from backprop_tui.store.failures import MAX_PAUSE_SECONDS, SUPERVISOR, failure_of
 from backprop_tui.store.hosts import has_work
@@ -36,12 +32,6 @@ from backprop_tui.store.run_directory import RunDirectory
 MAX_REQUEST = 65536
 REAP_MILLISECONDS = 1000
 RESTART_SECONDS = 1.0
-
-# The dataclasses that a guardian needs before it forks its script: compiled here, once.
-_CLASSES_USED_AT_START = (
-    *(Assignment, Run, Spec, StopPlan, Process, RunLimits, Attempt, Gpu, Peak, Code, Git, Starting, Launch),
-    *(Identity, Clock, Live, Running),
-)
 
 
 def serve(requests: socket.socket, announcements: socket.socket, supervisor: SupervisorProcess) -> None:
@@ -53,7 +43,6 @@ def serve(requests: socket.socket, announcements: socket.socket, supervisor: Sup
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    compile_inits(*_CLASSES_USED_AT_START)
     load_guardian()
     _freeze()
     _ForkServer(requests, announcements, supervisor).serve()
@@ -97,7 +86,7 @@ class _ForkServer:
         """Serves until the supervisor is gone."""
         poll = select.poll()
         poll.register(self._requests, select.POLLIN)
-        is_rehearsed = False
+        served = 0
         while True:
             ready = poll.poll(REAP_MILLISECONDS)
             _reap_children()
@@ -106,9 +95,9 @@ class _ForkServer:
             folder = self._serve_request()
             if folder is None:
                 break
-            if not is_rehearsed:
-                is_rehearsed = True
-                rehearse(RunDirectory(folder))  # what that compiles, no guardian has to compile again
+            served += 1
+            if served <= 2:  # what is prepared here, no later guardian has to do
+                rehearse(RunDirectory(folder)) if served == 1 else compile_inits()
                 _freeze()
             if self._spare is None:
                 with suppress(OSError):  # the next request says why

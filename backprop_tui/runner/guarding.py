@@ -89,7 +89,7 @@ def guard_script(
 def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:
     if script is not None and isinstance(run.state, Starting):
         run = run.to(Running(since=time.time()))
-        if not script.adopted:
+        if not script.adopted and (run.code is not None or run.git is not None):
             # In a thread: the script is already running, and a disk that does not answer must not leave it unguarded.
             changes = call_within(CODE_SECONDS, partial(changes_since_queued, run))
             run = run.with_attempt(replace(run.attempt, code_changes=changes))
@@ -128,7 +128,9 @@ def _plan(run: Run) -> JsonObject:
 def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool) -> LogFollower:
     """Reads the log from where the last guardian or attempt stopped, so that nothing is recorded twice."""
     patterns = UserPatterns(run.spec.log_patterns, RegexLimit()) if run.spec.log_patterns else None
-    totals = totals_of_command(run.spec.command, call_within(SOURCE_SECONDS, partial(_source, run)) or "")
+    script = _python_script(run)
+    source = None if script is None else call_within(SOURCE_SECONDS, partial(_read_source, script))
+    totals = totals_of_command(run.spec.command, source or "")
     if not adopting and run.attempt.number == 1:
         return LogFollower(directory, LogPosition(generation=live.log_generation), patterns, totals)
     cut_torn_line(directory.events_path)
@@ -144,14 +146,15 @@ def _follow_log(directory: RunDirectory, live: Live, run: Run, *, adopting: bool
     return LogFollower(directory, start_position, patterns, totals)
 
 
-def _source(run: Run) -> str:
-    """The source of the run's script; empty if it cannot be read."""
+def _python_script(run: Run) -> str | None:
     scripts = (word for word in (run.spec.script or "", *run.spec.command) if word.endswith(".py") and " " not in word)
     script = next(scripts, None)
-    if script is None:
-        return ""
+    return None if script is None else os.path.join(run.spec.cwd, script)
+
+
+def _read_source(path: str) -> str:
+    """Empty if it cannot be read."""
     try:
-        path = os.path.join(run.spec.cwd, script)
         return read_regular(path, MAX_SOURCE_CHARS, cut=True).decode("utf-8", "replace")
     except OSError:
         return ""
@@ -224,5 +227,5 @@ def _conclude(
 ) -> None:
     concluded = write_end(directory, run, recorder.live, outcome, recorder)
     if concluded.status is not Status.QUEUED:
-        directory.delete_environment()
+        directory.delete_environment(concluded)
     forget_failures(supervisor.home, run.id)

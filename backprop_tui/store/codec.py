@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, fields
 from enum import Enum
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
@@ -118,7 +118,7 @@ def _converter(hint: Any) -> Converter:  # noqa: ANN401 - a type or an alias
         return _union(arguments)
     if origin is tuple:
         return _tuple(arguments)
-    if isinstance(hint, type) and is_dataclass(hint):
+    if _is_dataclass(hint):
         return lambda value, key: decode(hint, nested(value, key)), encode
     if isinstance(hint, type) and issubclass(hint, Enum):
         return lambda value, key: _member(hint, value, key), None
@@ -127,13 +127,18 @@ def _converter(hint: Any) -> Converter:  # noqa: ANN401 - a type or an alias
     return _SIMPLE.get(getattr(hint, "__name__", ""), (_unchecked, None))
 
 
+def _is_dataclass(hint: object) -> bool:
+    """As `dataclasses.is_dataclass`, which determines the fields of a class for that."""
+    return isinstance(hint, type) and "__dataclass_fields__" in vars(hint)
+
+
 def _union(arguments: tuple[Any, ...]) -> Converter:
     """`X | None`; another union is not checked."""
     members = [member for member in arguments if member is not type(None)]
     if len(members) != 1:
         return _unchecked, None
     decode_value, encode_value = _converter(members[0])
-    if is_dataclass(members[0]) or get_origin(members[0]) is Mapping:
+    if _is_dataclass(members[0]) or get_origin(members[0]) is Mapping:
         decode_value = _optional(decode_value, is_empty=lambda value: not value)
     else:
         decode_value = _optional(decode_value)
@@ -155,7 +160,7 @@ def _tuple(arguments: tuple[Any, ...]) -> Converter:
     def decode_fixed(value: object, key: str) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) != len(decoders):
             raise WrongField(f"{key} must hold lists of {len(decoders)} values, not {value!r}")
-        return tuple(decode_item(item, key) for decode_item, item in zip(decoders, value, strict=True))
+        return tuple([decode_item(item, key) for decode_item, item in zip(decoders, value, strict=True)])
 
     return decode_fixed, list
 

@@ -14,6 +14,7 @@ from backprop_tui.domain.errors import AccessDenied, BrokenRecord, StorageFailed
 from backprop_tui.processes.linux import existing_directory, is_flocked
 from backprop_tui.processes.regular_files import WrongFile, open_regular, read_descriptor
 from backprop_tui.processes.users import other_owner, user_name, why_closed
+from backprop_tui.store.watched_file import Signature
 
 MAX_BYTES = 64 << 20  # of a file that is read as a whole; only an index may be longer
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
@@ -75,8 +76,8 @@ def free_disk_bytes(path: str) -> int | None:
     return disk.f_bavail * disk.f_frsize
 
 
-def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
-    """Replaces a file as a whole; the caller is its only writer.
+def write_atomically(path: str, content: bytes, *, durable: bool) -> Signature:
+    """Replaces a file as a whole; the caller is its only writer. Returns the signature of the new file.
 
     A durable write survives a power cut once this returns (fsync of the file, rename, fsync of the directory); others
     survive the death of any process.
@@ -92,11 +93,13 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> None:
             write_all(descriptor, content)
             if durable:
                 os.fsync(descriptor)
+            signature = Signature.of(os.fstat(descriptor))
         finally:
             os.close(descriptor)
         replace_by(temporary, path)
         if durable:
             sync_folder(folder)
+    return signature
 
 
 def replace_by(temporary: str, path: str) -> None:

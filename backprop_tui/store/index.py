@@ -6,7 +6,6 @@ recent.json holds what `list` shows, so that frequent commands do not read the w
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import time
@@ -109,8 +108,10 @@ def _from_directory(home: Home, run_id: str) -> JsonObject | None:
 
 def _rebuilt(home: Home) -> Records:
     """The records of all directories, and those of the original tool, of which there are only the kept copies."""
+    from glob import escape, glob  # not needed for the index itself
+
     records: Records = {}
-    for path in sorted(glob.glob(glob.escape(home.replaced_index(ORIGINAL))[: -len(".json")] + "*.json")):
+    for path in sorted(glob(escape(home.replaced_index(ORIGINAL))[: -len(".json")] + "*.json")):
         with suppress(StorageFailed):
             records |= _read(home, path) or {}
     return records | scan_runs(home)
@@ -233,7 +234,9 @@ def _newest_first(records: Iterable[JsonObject]) -> list[JsonObject]:
 
 def monthly_files(home: Home) -> list[str]:
     """The files of runs that the index no longer has, the oldest month first."""
-    return sorted(glob.glob(Home(glob.escape(home.root), home.host).monthly_index("[0-9][0-9][0-9][0-9]-[0-9][0-9]")))
+    from glob import escape, glob
+
+    return sorted(glob(Home(escape(home.root), home.host).monthly_index("[0-9][0-9][0-9][0-9]-[0-9][0-9]")))
 
 
 def _move_to_months(home: Home, records: Iterable[JsonObject]) -> None:

@@ -61,6 +61,7 @@ class RunDirectory:
         self.environment_path = f"{path}/environment"
         self.claims = f"{path}/claims"  # who may begin or end a run whose job was submitted, by the number of the job
         self.listeners_path = f"{path}/listeners"  # processes that poll `backprop_tui.report` whether to stop
+        self.written: Signature | None = None  # of the record as this object wrote it last
 
     def file(self, name: str) -> str:
         return os.path.join(self.path, name)
@@ -146,7 +147,7 @@ class RunDirectory:
             kept = self._environment() or {}
             words = dump({**self._hidden_words(kept), **hidden}).decode()
             write_atomically(self.environment_path, dump({**kept, _HIDDEN: words}), durable=durable)
-        write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
+        self.written = write_atomically(self.record_path, dump(encode_run(run, self.path)), durable=durable)
 
     def restore_record(self, run: Run) -> None:
         """Writes a record that something else damaged again; what is in its place is kept beside it."""
@@ -214,19 +215,15 @@ class RunDirectory:
             raise BrokenRecord(self.environment_path, "the captured environment is missing")
         return {name: value for name, value in environment.items() if name != _HIDDEN}
 
-    def delete_environment(self) -> None:
-        """Deletes the environment at the end of a run, except the secrets that were given to it."""
+    def delete_environment(self, run: Run) -> None:
+        """Deletes the environment at the end of the run, except the secrets that were given to it."""
         try:
             environment = self._environment()
         except BrokenRecord:  # something else is there, from which nothing can be kept
             environment = {}
         if environment is None:
             return
-        try:
-            kept = self.given_secrets(self.read())
-        except BrokenRecord:
-            kept = {}
-        kept |= {name: value for name, value in environment.items() if name == _HIDDEN}
+        kept = {name: value for name, value in environment.items() if name == _HIDDEN or name in _unrecorded(run)}
         if kept:
             write_atomically(self.environment_path, dump(kept), durable=False)
         else:
@@ -242,7 +239,7 @@ class RunDirectory:
     def given_secrets(self, run: Run) -> dict[str, str]:
         """The variables of --env whose values are in no record, as far as they are still known."""
         environment = self._environment() or {}
-        return {name: environment[name] for name, value in run.spec.env if value is None and name in environment}
+        return {name: environment[name] for name in _unrecorded(run) if name in environment}
 
     def hidden_words(self) -> HiddenWords:
         """The true words of the command where its record has ***."""
@@ -273,6 +270,11 @@ class RunDirectory:
         except ValueError:  # empty or incomplete
             return None
         return attempt, pid, start_time
+
+
+def _unrecorded(run: Run) -> list[str]:
+    """The variables of --env whose values are secrets."""
+    return [name for name, value in run.spec.env if value is None]
 
 
 def _notice_of(skipped: list[bytes]) -> NoticeRequest:

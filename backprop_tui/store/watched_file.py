@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 
-class Signature(NamedTuple):
+@lazy_dataclass(frozen=True, slots=True)
+class Signature:
     """Differs after each change of a file that is replaced as a whole or appended to."""
 
     modified_ns: int
     size: int
     inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Signature:
+        return cls(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 UNKNOWN = Signature(0, 0, 0)
@@ -20,12 +26,11 @@ UNKNOWN = Signature(0, 0, 0)
 def signature_of(path: str) -> Signature | None:
     """Returns the signature of a file; None if there is none, `UNKNOWN` if it cannot be examined: reading says why."""
     try:
-        status = os.stat(path)
+        return Signature.of(os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError:
         return UNKNOWN
-    return Signature(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 class WatchedFile:

@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 import backprop_tui
+from backprop_tui.store import index
+from backprop_tui.store.creation import remove_marker
+from backprop_tui.store.home import Home
+from tests.support.runs import Runs
 
 PACKAGE = Path(backprop_tui.__file__).parent
 
-NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio", "inspect"}
+NOT_FOR_A_QUICK_COMMAND = {"textual", "rich", "psutil", "pynvml", "asyncio", "inspect", "gettext"}
 NOT_FOR_A_RUNNER = {"asyncio", "subprocess", "tempfile", "logging", "tomllib", "multiprocessing"}
 
 # Packages used in processes started by `python -I -S`, where no site-packages exist.
@@ -68,6 +72,21 @@ assert code in (0, None), code
     assert not _loaded_by(statements) & NOT_FOR_A_QUICK_COMMAND
 
 
+def test_a_list_in_the_usual_order_loads_no_fields_to_sort_by(tmp_path: Path) -> None:
+    home = Home(str(tmp_path), "here")
+    home.prepare()
+    index.update(home, {"a": Runs(home).ended("a").shown()})
+    remove_marker(home, "a")
+    statements = f"""
+import os
+os.environ["BACKPROP_HOME"] = {str(tmp_path)!r}
+sys.argv = ["backprop-tui", "list"]
+from backprop_tui.main import main
+assert main() == 0
+"""
+    assert not _loaded_by(statements) & {"backprop_tui.presentation.run_fields", "backprop_tui.config.load"}
+
+
 def test_the_parser_loads_no_compression_modules() -> None:
     statements = "from backprop_tui.cli.parser import parse\nparse(['list', '--limit', '3'])"
     assert not _loaded_by(statements) & {"shutil", "zlib", "bz2", "lzma"}
@@ -113,7 +132,8 @@ def test_the_script_of_a_slurm_job_waits_for_little() -> None:
 
 def test_a_supervisor_does_not_wait_for_what_its_fork_server_loads() -> None:
     statements = f"import {FIRST}, backprop_tui.runner.fork_server, backprop_tui.engine.main"
-    assert not _loaded_by(statements, "-I", "-S") & {"inspect", "backprop_tui.runner.guarding", "backprop_tui.readers"}
+    late = {f"backprop_tui.{name}" for name in ("runner.guarding", "readers", "checkpoints", "domain.checkpoint_names")}
+    assert not _loaded_by(statements, "-I", "-S") & {"inspect", "threading", *late}
 
 
 def test_a_class_without_a_docstring_gets_one_from_the_real_inspect() -> None:

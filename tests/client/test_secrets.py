@@ -48,7 +48,7 @@ def _queued(session: ClientSession, *words: str) -> RunDirectory:
 def _end(directory: RunDirectory, session: ClientSession) -> Run:
     run = directory.read().to(Ended(at=1.0, status=Status.STOPPED))
     directory.write(run, durable=False)
-    directory.delete_environment()
+    directory.delete_environment(run)
     index.update(session.home, {run.id: directory.shown()})
     return run
 

@@ -6,12 +6,13 @@ import copy
 import dataclasses
 import math
 import pickle
+import pprint
 from dataclasses import FrozenInstanceError, asdict, field, fields, replace
 from typing import Any
 
 import pytest
 
-from backprop_tui.domain.lazy_dataclass import compile_inits, lazy_dataclass
+from backprop_tui.domain.lazy_dataclass import UNCOMPILED, compile_inits, lazy_dataclass
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +52,59 @@ def test_fields_are_given_by_name_or_by_their_defaults() -> None:
     assert (Pair(1).right, Pair(1, 3).right, Pair(left=4).left) == (2, 3, 4)
 
 
-@pytest.mark.parametrize("wrong", [{}, {"name": "x", "color": 1}])
-def test_wrong_fields_are_rejected(wrong: dict[str, Any]) -> None:
-    for _ in range(2):  # the first instance compiles __init__
+@pytest.mark.parametrize(("values", "wrong"), [((), {}), ((), {"left": 1, "color": 1}), ((1,), {"left": 1})])
+def test_wrong_fields_are_rejected(values: tuple[int, ...], wrong: dict[str, Any]) -> None:
+    for _ in range(2):  # the first one compiles __init__
         with pytest.raises(TypeError):
-            Reading(**wrong)
+            Pair(*values, **wrong)
+    with pytest.raises(TypeError):
+        Pair(1, 2, 3)  # type: ignore[call-arg]
+
+
+def test_all_instances_are_equal_whether_init_was_compiled_before_them_or_not() -> None:
+    @lazy_dataclass(frozen=True, slots=True)
+    class Mixed:
+        first: int
+        second: str = "x"
+        third: list[int] = field(default_factory=list)
+
+    uncompiled = Mixed.__init__
+    mixed = [Mixed(1, third=[2]) for _ in range(UNCOMPILED)]
+    assert Mixed.__init__ is uncompiled
+    mixed.append(Mixed(1, third=[2]))
+    assert Mixed.__init__ is not uncompiled
+    assert all(one == mixed[-1] for one in mixed)
+    assert mixed[0].second == "x"
+
+
+def test_a_derived_class_has_the_fields_of_both() -> None:
+    @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+    class Base:
+        width: int = 1
+        height: int
+
+        def area(self) -> int:
+            return self.width * self.height
+
+    @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+    class Derived(Base):
+        depth: int = 3
+        width: int = 2
+
+    for _ in range(UNCOMPILED + 1):
+        assert (Derived(height=5).area(), Derived(height=5).depth, Base(height=5).area()) == (10, 3, 5)
+    assert [one.name for one in fields(Derived)] == ["width", "height", "depth"]
+    assert not hasattr(Derived(height=5), "__dict__")
+
+
+def test_the_fields_of_a_class_are_determined_when_something_asks_for_them() -> None:
+    @lazy_dataclass(frozen=True, slots=True)
+    class Late:
+        value: list[int] = field(default_factory=list)
+
+    assert not isinstance(vars(Late)["__dataclass_fields__"], dict)
+    assert [one.name for one in fields(Late)] == ["value"]
+    assert isinstance(vars(Late)["__dataclass_fields__"], dict)
 
 
 def test_keyword_fields_are_not_positional() -> None:
@@ -91,6 +140,7 @@ def test_the_standard_librarys_functions_support_it() -> None:
     assert asdict(Reading(name="a")) == {"name": "a", "celsius": None, "notes": {}, "read_at": 0.0}
     assert [one.name for one in fields(Pair)] == ["left", "right"]
     assert dataclasses.is_dataclass(Pair)
+    assert pprint.pformat(Pair(1)) == repr(Pair(1))
     match Pair(1, 7):
         case Pair(left, right):
             assert (left, right) == (1, 7)
@@ -126,6 +176,8 @@ def test_mutable_dataclasses_stay_mutable() -> None:
     standing = Standing()
     standing.row = 3
     assert standing == Standing(3)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(standing)
 
 
 def test_a_prepared_class_has_its_init_compiled() -> None:
@@ -134,7 +186,7 @@ def test_a_prepared_class_has_its_init_compiled() -> None:
         value: int
 
     later = Fresh.__init__
-    compile_inits(Fresh)
+    compile_inits()
     prepared = Fresh.__init__
     assert Fresh(1) == Fresh(value=1)
     assert Fresh.__init__ is prepared

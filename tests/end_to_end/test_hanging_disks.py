@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import time
+from dataclasses import replace
 
 import pytest
 
 from backprop_tui.domain.requests import StopRequest
-from backprop_tui.domain.run import StopPlan
+from backprop_tui.domain.run import Code, StopPlan
 from backprop_tui.domain.status import Status
 from tests.end_to_end.crashing import Crashing
 from tests.support.crashes import GUARDIAN, failing, hanging
@@ -58,7 +59,10 @@ def test_a_script_is_guarded_although_its_code_changes_cannot_be_determined(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, hanging("store.code_state:_changes", GUARDIAN))
-    run = sandbox.submit(*script("saves.py", 100_000, 0.05, 1000), max_run_seconds=2.0, stop=QUICK)
+    run = sandbox.queue(*script("saves.py", 100_000, 0.05, 1000), max_run_seconds=2.0, stop=QUICK)
+    queued = replace(run.run(), code=Code(path="/train.py", sha256="0"))
+    run.directory.write(queued, durable=False)
+    sandbox.call()
     crashing.wait_until_all_happened()
     ended = run.wait_for_end(seconds=60)
     assert ended.status is Status.TIMEBOXED

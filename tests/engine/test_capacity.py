@@ -85,6 +85,14 @@ def test_start_tokens_are_kept_for_the_next_supervisor(host: Host) -> None:
     assert next_one.snapshot(()).bucket.tokens < 1
 
 
+def test_starts_that_are_not_limited_write_no_tokens(host: Host) -> None:
+    touch(host, "max_parallel = 0\n[governor]\nstarts_per_minute = 0")
+    restart(host)
+    host.runs.queued("a")
+    assert host.passes().guardians
+    assert not Path(host.home.start_tokens).exists()
+
+
 @pytest.fixture
 def rationed(host: Host) -> Host:
     """Two starts, and practically no more."""

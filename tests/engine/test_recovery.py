@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.checkpoints import choice
 from backprop_tui.domain.live import Stopping
 from backprop_tui.domain.run import Checkpoint, Ended, Queued, Run, Starting
 from backprop_tui.domain.status import Status
-from backprop_tui.engine import scheduler
 from backprop_tui.engine.scheduler import recover
 from backprop_tui.store.locks import try_lock
 from tests.engine.machines import Host
@@ -120,7 +120,7 @@ def test_for_a_lost_run_no_checkpoint_is_checked(host: Host, monkeypatch: pytest
     def never_answers(_checkpoints: object) -> None:
         pytest.fail("it asked")
 
-    monkeypatch.setattr(scheduler, "choose", never_answers)
+    monkeypatch.setattr(choice, "choose", never_answers)
     guardian = host.runs.guarded("a")
     guardian.edits(of_earlier_boot(guardian.run))
     assert recovered(guardian).status is Status.LOST

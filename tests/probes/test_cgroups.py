@@ -41,6 +41,18 @@ def test_every_group_with_a_limit_up_to_the_root_is_returned(tmp_path: Path) -> 
     assert list(tree.cgroups.cpu_quotas()) == [1.5]
 
 
+def test_a_process_that_is_moved_is_found_in_its_new_group(tmp_path: Path) -> None:
+    tree = Tree(tmp_path, "0::/shell")
+    tree.put("cgroup/shell/memory.max", 900)
+    tree.put("cgroup/job/memory.max", 300)
+    cgroups = tree.cgroups
+    assert list(cgroups.memory()) == [(900, 0)]
+    tree.put("cgroup/shell/memory.max", 800)
+    assert list(cgroups.memory()) == [(800, 0)]
+    tree.put("proc/self/cgroup", "0::/job")
+    assert list(cgroups.memory()) == [(300, 0)]
+
+
 def test_reclaimable_page_cache_is_not_usage(tmp_path: Path) -> None:
     tree = Tree(tmp_path, "0::/")
     tree.put("cgroup/memory.max", 900)

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.run import Queued, Run, Running, Spec, State
+from backprop_tui.domain.run import Ended, Queued, Run, Running, Spec, State
+from backprop_tui.domain.status import Status
 from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.runner.outputs import files as written_files
 from backprop_tui.runner.outputs.files import (
@@ -289,9 +290,22 @@ def test_no_record_is_read_of_a_run_that_has_not_started_or_has_ended(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beside(home, "queued", "/data", Queued(since=1.0))
-    beside(home, "ended", "/data", Running(since=1.0)).delete_environment()
+    os.unlink(beside(home, "ended", "/data", Running(since=1.0)).environment_path)
     monkeypatch.delattr(RunDirectory, "read")
     assert not DirectoryNeighbours(home, "mine", "/data").is_shared()
+
+
+def test_the_record_of_another_run_is_read_again_only_when_it_has_changed(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    neighbours = DirectoryNeighbours(home, "mine", "/data")
+    directory = beside(home, "other", "/data", Running(since=1.0))
+    assert neighbours.is_shared()
+    with monkeypatch.context() as unreadable:
+        unreadable.delattr(RunDirectory, "read")
+        assert neighbours.is_shared()
+    enter(directory, Ended(at=2.0, status=Status.COMPLETED))
+    assert not neighbours.is_shared()
 
 
 def test_neither_the_run_itself_nor_a_broken_record_is_a_neighbour(home: Home) -> None:

@@ -18,7 +18,7 @@ def test_an_environment_that_is_no_file_keeps_no_run_from_ending(runs: Runs, mak
     directory = runs.queued("a")
     os.unlink(directory.environment_path)
     make(directory.environment_path)
-    directory.delete_environment()
+    directory.delete_environment(directory.read())
     assert not os.path.lexists(directory.environment_path)
 
 

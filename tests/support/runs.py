@@ -76,6 +76,10 @@ class Guardian:
         self.says()
         directory.append_event("started", f"attempt {run.attempt.number}", time=time.time())
 
+    @property
+    def lock_descriptor(self) -> int:
+        return self._lock.descriptor
+
     def says(self, **changes: Any) -> None:
         """Changes the live record."""
         self.live = replace(self.live, **changes)
@@ -119,7 +123,7 @@ class Guardian:
         self.directory.write(self.run, durable=False)
         if isinstance(self.run.state, Ended):
             self.tells("ended", reason or status)
-            self.directory.delete_environment()
+            self.directory.delete_environment(self.run)
         self._lock.close()
         return self.run
 

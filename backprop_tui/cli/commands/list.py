@@ -153,9 +153,11 @@ def _sorted_column(
     word: str, sort: RunSort | None, runs: Sequence[KnownRun]
 ) -> Mapping[str, Callable[[KnownRun], str | None]]:
     """What the runs are sorted by, by the name of its column; empty if it has no text."""
+    if sort is None:
+        return {}
     from backprop_tui.presentation.run_fields import field_of
 
-    field, moment = None if sort is None else field_of(sort.key), Moment.now()
+    field, moment = field_of(sort.key), Moment.now()
     if field is None or not any(field.text(run, moment) for run in runs):
         return {}
     return {word: lambda run: field.text(run, moment) or None}

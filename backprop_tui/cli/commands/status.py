@@ -155,8 +155,7 @@ def _show_machine(session: Session) -> None:
     if status.active:
         output.line(f"\nactive {len(status.active)}")
         runs = (KnownRun(record=record_of(home, view), run=view.run, live=view.live) for view in status.active)
-        rows = [tables.run_row(run, home.host) for run in runs]
-        tables.show(tables.RUN_COLUMNS, rows)
+        tables.show_runs(list(runs), home.host)
     if status.queued:
         output.line(f"\nwaiting {len(status.queued)}")
         tables.show_queue(home, status.queued, queue_positions(unfinished))

@@ -13,12 +13,13 @@ from dataclasses import field
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import merge_live
-from backprop_tui.domain.run import Checkpoint, Ended, Queued
+from backprop_tui.domain.run import Checkpoint, Ended, Queued, Run
 from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.tree import descendants
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature, signature_of
 
 MAX_NEIGHBOURS = 8  # runs in the same directory whose processes are looked at
 MAX_FOLDERS = 500  # that are known to be of this run, or of another
@@ -50,13 +51,13 @@ class Neighbour:
 
 
 class DirectoryNeighbours:
-    """Looks at the other unfinished runs; the working directory of each is read once."""
+    """Looks at the other unfinished runs; the record of each is read again when it has changed."""
 
     def __init__(self, home: Home, run_id: str, cwd: str) -> None:
         self._home = home
         self._run_id = run_id
         self._cwd = cwd
-        self._cwds: dict[str, str] = {}
+        self._records: dict[str, tuple[Signature | None, Run]] = {}  # of those whose script was started
 
     def is_shared(self) -> bool:
         """Whether another active run works in this run's directory, or above or below it."""
@@ -67,7 +68,7 @@ class DirectoryNeighbours:
             run_ids = set(os.listdir(self._home.active)) - {self._run_id}
         except OSError:
             return ()
-        self._cwds = {run_id: cwd for run_id, cwd in self._cwds.items() if run_id in run_ids}
+        self._records = {run_id: known for run_id, known in self._records.items() if run_id in run_ids}
         neighbours = map(self._neighbour, sorted(run_ids))
         return [neighbour for neighbour in neighbours if neighbour is not None]
 
@@ -80,18 +81,20 @@ class DirectoryNeighbours:
                 yield from merge_live(run, directory.read_live()).checkpoints
 
     def _neighbour(self, run_id: str) -> Neighbour | None:
-        cwd = self._cwds.get(run_id)
-        if cwd is not None and not _overlap(cwd, self._cwd):
+        signature, run = self._records.get(run_id, (None, None))
+        if run is not None and not _overlap(run.spec.cwd, self._cwd):
             return None
         directory = RunDirectory(self._home.run_folder(run_id))
         # Of a long queue most runs have not started. Of those that have ended most have no environment any more.
         if not (os.path.lexists(directory.script_lock) and os.path.lexists(directory.environment_path)):
             return None
-        try:
-            run = directory.read()
-        except BackpropError:
-            return None  # removed at this moment, or written by another version
-        self._cwds[run_id] = run.spec.cwd
+        current = signature_of(directory.record_path)
+        if run is None or signature != current:
+            try:
+                run = directory.read()
+            except BackpropError:
+                return None  # removed at this moment, or written by another version
+            self._records[run_id] = current, run
         if not _overlap(run.spec.cwd, self._cwd) or isinstance(run.state, Queued | Ended):
             return None
         identity = directory.script_identity()
