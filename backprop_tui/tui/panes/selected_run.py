@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -363,6 +364,14 @@ class SelectedRun(Vertical):
             self.paint()
         if self._chart_widgets:
             self._show_charts()
+
+    def show_events(self, snapshot: Snapshot) -> None:
+        """Shows the same run with its events; only their tab and some cards have to do with them."""
+        if self.view is None or self.shows_group:
+            return
+        before, self.view = self.view, replace(self.view, snapshot=snapshot, card=card_of(self.view.run, snapshot))
+        if self.tab == EVENTS or self.view.card != before.card:
+            self.paint()
 
     @property
     def _room(self) -> tuple[int, int]:

@@ -153,7 +153,7 @@ class PanesScreen(FilteredScreen):
         """Shows the events of the selected run."""
         if self.is_mounted and self.app.is_running:
             self.snapshot = replace(self.snapshot, opened=opened)
-            self.paint_selected()
+            self.selected.show_events(self.snapshot)
 
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
         """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued.
