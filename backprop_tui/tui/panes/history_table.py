@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
@@ -55,6 +56,18 @@ class PlacedField:
     def start_of(self, text: str) -> int:
         """The first cell of a text in it."""
         return max(self.at, self.end - cell_len(text)) if self.field.right else self.at
+
+
+class Cell(NamedTuple):
+    """What a run has in a column."""
+
+    column: PlacedField
+    text: str
+
+    def put(self, builder: LineBuilder, token: Token, glyphs: Glyphs) -> None:
+        text = clip(self.text, self.column.cells, glyphs)
+        if text:
+            builder.at(self.column.start_of(text)).put(text, token)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,30 +183,31 @@ def draw_history_row(
     builder.put(shown_name(row, _name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
     name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
-    times = [column for column in columns.placed if column.field.key in _TIMES]
-    figures = [column for column in columns.placed if column.field.key not in _TIMES]
+    cells = [Cell(column, column.field.text(row.run, row.moment)) for column in columns.placed]
+    times = [cell for cell in cells if cell.column.field.key in _TIMES]
+    figures = cells[: len(cells) - len(times)]
     if explains:
-        figures = [column for column in figures if columns.width >= _WIDE and column.field.key.startswith(ARGUMENT)]
-    figures = _with_own_result(figures, row.run, row.moment, glyphs)
-    for column in figures:
-        _put_cell(builder, column, row.run, row.moment, token, glyphs)
-    shown = frozenset((*columns.keys, *(column.field.key for column in figures)))
+        figures = [cell for cell in figures if columns.width >= _WIDE and cell.column.field.key.startswith(ARGUMENT)]
+    figures = _with_own_result(figures, row.run, glyphs)
+    for cell in figures:
+        cell.put(builder, token, glyphs)
+    shown = frozenset(cell.column.field.key for cell in (*cells, *figures))
     line = row.line if explains else run_line(row.run, row.moment, shown=shown)
     start = NAME_AT + columns.name + _GAP - 1 if explains else columns.note_at
-    start = max(start, figures[-1].end + _GAP if figures else 0)
+    start = max(start, figures[-1].column.end + _GAP if figures else 0)
     if explains and line is not None:  # of the times, the last one is always shown
         needed = start + cell_len(line.clauses[0])
-        while len(times) > 1 and _text_start(times, row.run, row.moment, columns.width) < needed + _GAP:
+        while len(times) > 1 and _text_start(times, columns.width) < needed + _GAP:
             del times[0]
-    end = _text_start(times, row.run, row.moment, columns.width) - _GAP
+    end = _text_start(times, columns.width) - _GAP
     if explains and line is not None and not figures:  # the blanks after the name are for what would be cut
         start = max(name_end + _GAP, min(start, end - cell_len(line.clauses[0])))
     room = end - start
     if line is not None and room >= _MIN_NOTE_CELLS:
         builder.at(start)
         put_line(builder, line, room, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
-    for column in times:
-        _put_cell(builder, column, row.run, row.moment, Token.MUTED, glyphs)
+    for cell in times:
+        cell.put(builder, Token.MUTED, glyphs)
     return builder.line()
 
 
@@ -207,44 +221,32 @@ def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
     return name
 
 
-def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:
+def _text_start(cells: Sequence[Cell], width: int) -> int:
     """The first cell of the text in these columns, else where one could begin after the end of the row's own."""
-    texts = [(column, column.field.text(run, moment)) for column in columns]
-    return min((column.start_of(text) for column, text in texts if text), default=width - MARGIN + _GAP)
+    return min((cell.column.start_of(cell.text) for cell in cells if cell.text), default=width - MARGIN + _GAP)
 
 
-def _put_cell(
-    builder: LineBuilder, column: PlacedField, run: KnownRun, moment: Moment, token: Token, glyphs: Glyphs
-) -> None:
-    text = clip(column.field.text(run, moment), column.cells, glyphs)
-    if text:
-        builder.at(column.start_of(text)).put(text, token)
-
-
-def _with_own_result(figures: list[PlacedField], run: KnownRun, moment: Moment, glyphs: Glyphs) -> list[PlacedField]:
+def _with_own_result(figures: list[Cell], run: KnownRun, glyphs: Glyphs) -> list[Cell]:
     """A run without a value in any column of results has its own, with its name, in their place: `loss 0.1363`.
 
     So has a diverged run if no column says so: `loss NaN`.
     """
-    results = [column for column in figures if _kind(column.field) == 1]
-    texts = [column.field.text(run, moment) for column in results]
-    own = own_result(run) if results else None
-    if own is None or (any(texts) and (not is_diverged(run) or own[1] in texts)):
+    results = [cell for cell in figures if _kind(cell.column.field) == 1]
+    texts = [cell.text for cell in results]
+    own = own_result(run) if results and (not any(texts) or is_diverged(run)) else None
+    if own is None or own[1] in texts:
         return figures
     key, value = own
-    start, end = (
-        results[0].at,
-        next((column for column in results if column.field.key.startswith(BEST)), results[0]).end,
-    )
-    room = end - start - cell_len(value) - 1
+    first = results[0].column
+    best = next((cell.column for cell in results if cell.column.field.key.startswith(BEST)), first)
+    room = best.end - first.at - cell_len(value) - 1
     name = sanitize(key.partition(":")[2])
     if room < min(cell_len(name), _MIN_NAME_CELLS):
         return figures
-    text = f"{clip(name, room, glyphs)} {value}"
-    field = replace(results[0].field, key=key, text=lambda *_: text)
+    column = PlacedField(field=replace(first.field, key=key), at=first.at, cells=best.end - first.at)
     place = figures.index(results[0])
-    rest = [column for column in figures if column not in results]
-    return [*rest[:place], PlacedField(field=field, at=start, cells=end - start), *rest[place:]]
+    rest = [cell for cell in figures if cell not in results]
+    return [*rest[:place], Cell(column, f"{clip(name, room, glyphs)} {value}"), *rest[place:]]
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:

@@ -122,7 +122,16 @@ class RunRow:
     problem: bool = False  # it says why it failed in place of its figures
 
 
-def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool = False) -> RunRow:
+def run_row(
+    run: KnownRun,
+    moment: Moment,
+    name: str,
+    *,
+    here: str,
+    member: bool = False,
+    bold: bool = False,
+    marked: bool = False,
+) -> RunRow:
     ended = run.status in ENDED
     row = RunRow(
         run_id=run.id,
@@ -133,8 +142,10 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool
         waiting=run.status is Status.QUEUED,
         line=run_line(run, moment),
         tags=" ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"]),
+        bold=bold,
         dim=ended and not is_problem(run),
         member=member,
+        marked=marked,
         run=run,
         moment=moment,
         problem=ended and (is_problem(run) or failed_before_removal(run.record) is not None),
@@ -405,8 +416,8 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
         run = item.run if isinstance(item, Entry) else item
         if run is not None:
             name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
-            made = run_row(run, moment, name, here=snapshot.host, member=member)
-            return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
+            bold, marked = run.id in unseen, run.id in options.marked
+            return run_row(run, moment, name, here=snapshot.host, member=member, bold=bold, marked=marked)
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:
             text = f"{item.older} older, a shows them"

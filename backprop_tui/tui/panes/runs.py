@@ -170,31 +170,44 @@ class RunsTable(LineWidget, can_focus=True):
         """The row under the cursor; None while no row is shown, though `selected` is kept until it is shown again."""
         return self.selected if self.view.rows else None
 
-    def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
-        """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
+    def show_view(
+        self,
+        view: RunListView,
+        beginning: BeginningView | None = None,
+        *,
+        from_top: bool = False,
+        keep: str | None = None,
+    ) -> None:
+        """Shows other rows; the cursor stays with its run, or in its place when the run vanished.
+
+        `from_top` shows the first rows: a cursor that is not among them goes to the first, unless it is on the row to
+        `keep`.
+        """
         self.view, self.beginning = view, beginning
+        if from_top:
+            self._top, self._shows_cursor = 0, True
         count = len(view.rows)
         if count and (self._index >= count or view.id_at(self._index) != self.selected):
-            ids = view.ids
-            self._index = ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
-            self._select(ids[self._index])
+            self._index = self._place_of_cursor(in_first_rows=from_top and keep != self.selected)
+        if count:
+            if from_top and self._line_of(self._index) >= self._visible_rows and view.id_at(self._index) != keep:
+                self._index = 0
+            self._select(view.id_at(self._index))
         if self._shows_cursor and self.size.height:
             self._scroll_to_cursor()
         self.paint()
+
+    def _place_of_cursor(self, *, in_first_rows: bool) -> int:
+        """The index of the row that was selected, else the place that the cursor had."""
+        count = len(self.view.rows)
+        rows = range(min(count, self._visible_rows))
+        ids = [self.view.id_at(index) for index in rows] if in_first_rows else self.view.ids
+        return ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
 
     def select(self, row_id: str) -> None:
         """Moves the cursor to a row; does nothing when there is no such row."""
         if row_id in self.view.ids:
             self.move_to(self.view.ids.index(row_id))
-
-    def show_top(self, *, keep: str | None = None) -> None:
-        """Shows the first rows; a cursor that is not among them goes to the first, unless it is on the row to keep."""
-        self._top = 0
-        if keep is not None and self.selected == keep:
-            self._scroll_to_cursor()
-            self.paint()
-        elif self._line_of(self._index) >= self._visible_rows:
-            self.move_to(0)
 
     def move(self, rows: int) -> None:
         self.move_to(self._index + rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import ExitStack
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
 AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
+_PREPARE_SECONDS = 0.01  # between two steps, each of which takes a millisecond or two
 NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
 
@@ -85,6 +87,7 @@ class PanesScreen(FilteredScreen):
         self._held: str | None = None  # the selected run, if its details were opened because it is held
         self._machine = machine_view(snapshot)
         self._marked_note = ""  # in the footer
+        self._prepared_for: tuple[int, list[str]] = (0, [])
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self._queued = 0  # how many runs were queued with it
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
@@ -140,6 +143,7 @@ class PanesScreen(FilteredScreen):
         if self.state.marked:
             self.state.marked = snapshot.known_ids(self.state.marked)
         self.paint()
+        self._prepare_sorting()
         awaited = snapshot.find(self._awaited)
         if awaited is not None:
             self.runs_table.select(awaited.id)
@@ -172,8 +176,11 @@ class PanesScreen(FilteredScreen):
         if self.app.size != self._painted_size:  # Textual sends this event three times before the first paint
             self.paint()
 
-    def paint(self) -> None:
-        """Paints every pane from the snapshot; each sends only what changed."""
+    def paint(self, *, from_top: bool = False, keep: str | None = None) -> None:
+        """Paints every pane from the snapshot; each sends only what changed.
+
+        `from_top` and `keep` are about the list of runs, as in `RunsTable.show_view`.
+        """
         self._painted_size = self.app.size
         width, snapshot = self.app.size.width, self.snapshot
         self._ask_for_history()
@@ -187,7 +194,7 @@ class PanesScreen(FilteredScreen):
         problem = problem_view(snapshot, self.state.seen)
         self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
-        self.runs_table.show_view(runs, beginning)
+        self.runs_table.show_view(runs, beginning, from_top=from_top, keep=keep)
         self._marked_note = self._marks_note()
         self._follow_cursor()
         self.paint_selected()
@@ -366,6 +373,18 @@ class PanesScreen(FilteredScreen):
         self._lay_out(len(self.runs_table.view.rows))
         if self._layout_now != shown:
             self.paint()
+        self._prepare_sorting()
+
+    def _prepare_sorting(self) -> None:
+        """Finds in small steps what the runs may be sorted by, so that the key that sorts them need not."""
+        prepared_for = self.state.ended.revision, self.runs_table.sort_keys()
+        if prepared_for != self._prepared_for:
+            self._prepared_for = prepared_for
+            self.run_worker(self._prepare(prepared_for[1]), group="prepare", exclusive=True)
+
+    async def _prepare(self, columns: Sequence[str]) -> None:
+        for _ in self.state.ended.prepare(columns, self.snapshot.moment):
+            await asyncio.sleep(_PREPARE_SECONDS)
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
@@ -418,8 +437,7 @@ class PanesScreen(FilteredScreen):
     def sort(self, sort: RunSort | None) -> None:
         """Orders the runs; the cursor stays with its run if that is among the first."""
         self.state.sort = self._bridge.list_choices.sort = sort
-        self.paint()
-        self.runs_table.show_top()
+        self.paint(from_top=True)
 
     @on(SelectedHeading.TabClicked)
     def _tab_clicked(self, message: SelectedHeading.TabClicked) -> None:
