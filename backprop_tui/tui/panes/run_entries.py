@@ -128,6 +128,7 @@ class EndedRuns:
         self._indices: Sequence[int] = ()
         self._sizes: Counter[str | None] | None = None
         self.matching: Sequence[KnownRun] = ()
+        self._ranked: tuple[int, list[KnownRun]] | None = None
         self.revision = 0  # higher when there are other runs
         self._by_group: dict[str, list[KnownRun]] = {}
         self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
@@ -182,12 +183,17 @@ class EndedRuns:
         return values
 
     def with_objective(self) -> list[KnownRun]:
-        """The runs for which somebody chose what they are ranked by."""
-        return list(compress(self._runs, self._column("objective", _objective)))
+        """A run for each thing that runs were recorded to be ranked by."""
+        if self._ranked is None or self._ranked[0] != self.revision:
+            first: dict[object, KnownRun] = {}
+            for run, objective in zip(self._runs[: self._count], self._column("objective", _objective), strict=False):
+                first.setdefault(objective, run)
+            self._ranked = self.revision, list(first.values())
+        return self._ranked[1]
 
     def prepare(self, keys: Iterable[str], moment: Moment) -> Iterator[None]:
         """Finds all that a sorting by these columns needs, in steps between which keys can be handled."""
-        self._column("objective", _objective)
+        self.with_objective()
         for key in keys:
             for largest_first in (True, False):
                 sort = RunSort(key=key, largest_first=largest_first)
@@ -347,5 +353,5 @@ def _group(run: KnownRun) -> str | None:
     return None if group is None else str(group)
 
 
-def _objective(run: KnownRun) -> object:
-    return run.record.get("objective")
+def _objective(run: KnownRun) -> tuple[object, ...]:
+    return tuple((run.record.get("objective") or {}).values())

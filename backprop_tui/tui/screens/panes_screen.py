@@ -31,7 +31,7 @@ from backprop_tui.tui.footer_actions import FILTER_FOOTER, footer_actions, foote
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.gauges import machine_view
+from backprop_tui.tui.panes.gauges import MachineView, machine_view
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
     ProblemBar,
@@ -85,7 +85,9 @@ class PanesScreen(FilteredScreen):
         self._has_cursor = False
         self._settling: Timer | None = None
         self._held: str | None = None  # the selected run, if its details were opened because it is held
-        self._machine = machine_view(snapshot)
+        self._machine = machine_view(snapshot)  # another one with each snapshot
+        self._bars_machine: MachineView | None = None
+        self._bars_place: tuple[object, ...] = ()
         self._marked_note = ""  # in the footer
         self._prepared_for: tuple[int, list[str]] = (0, [])
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
@@ -136,7 +138,7 @@ class PanesScreen(FilteredScreen):
         """Shows another snapshot, so long after the last key; one that arrives while the app closes is dropped."""
         if not self.is_mounted or not self.app.is_running:
             return
-        self.snapshot = snapshot
+        self.snapshot, self._machine = snapshot, machine_view(snapshot)
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
         self.state.expire_order(snapshot.moment.monotonic, silent_seconds)
         self._follow_held()
@@ -169,6 +171,7 @@ class PanesScreen(FilteredScreen):
     def fail(self, text: str) -> None:
         """Says in the header that the store cannot be read; the last snapshot stays."""
         self.snapshot = replace(self.snapshot, problem=sanitize(text))
+        self._machine = machine_view(self.snapshot)
         self.paint()
 
     @on(events.Resize)
@@ -186,19 +189,26 @@ class PanesScreen(FilteredScreen):
         self._ask_for_history()
         self.state.update_order(snapshot)
         runs = run_list_view(snapshot, self.state)
-        self._machine = machine_view(snapshot)
         self._lay_out(len(runs.rows))
-        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
-        self.query_one(MachineBar).show_view(self._machine, self._layout_now)
-        self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
-        problem = problem_view(snapshot, self.state.seen)
-        self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        self._paint_bars(width)
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
         self.runs_table.show_view(runs, beginning, from_top=from_top, keep=keep)
         self._marked_note = self._marks_note()
         self._follow_cursor()
         self.paint_selected()
         self._paint_histories()
+
+    def _paint_bars(self, width: int) -> None:
+        """What has nothing to do with the list stays as it is while only the list changes."""
+        snapshot, layout = self.snapshot, self._layout_now
+        problem = problem_view(snapshot, self.state.seen)
+        self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        if self._bars_machine is self._machine and self._bars_place == (layout, width):
+            return
+        self._bars_machine, self._bars_place = self._machine, (layout, width)
+        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
+        self.query_one(MachineBar).show_view(self._machine, layout)
+        self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
 
     def _paint_histories(self) -> None:
         shown = self._layout_now
