@@ -17,7 +17,7 @@ from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
-from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
+from backprop_tui.tui.panes.run_list import TIMES, RunListView, RunRow, is_warning, sorted_figure
 from backprop_tui.tui.panes.run_table import (
     MARGIN,
     NAME_AT,
@@ -36,7 +36,6 @@ from backprop_tui.tui.panes.run_table import (
 _GAP = 2
 _WIDE = 100
 _MAX_TITLE_CELLS = 16
-_TIMES = ("took", "started", "ended", "created")  # at the right edge
 _MIN_NOTE_CELLS = 8
 _MIN_NAME_CELLS = 4  # of a metric
 
@@ -106,13 +105,11 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
             left_out += 1
     grown = min(room, max(0, 28 - name))
     placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
-    times = [column for column in placed if column.field.key in _TIMES]
+    times = [column for column in placed if column.field.key in TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
-    note_at = next(
-        (column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown
-    )
+    note_at = next((column.end for column in reversed(placed) if column.field.key not in TIMES), NAME_AT + name + grown)
     moved = [replace(column, at=column.at + shift) if column in times else column for column in placed]
-    note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
+    note_end = next((column.at for column in moved if column.field.key in TIMES), width - MARGIN)
     return HistoryColumns(
         width=width,
         name=name + grown,
@@ -134,7 +131,7 @@ def _ordered(fields: Sequence[RunField]) -> list[RunField]:
 
     def place(field: RunField) -> tuple[int, int, bool]:
         kind = _kind(field)
-        time = _TIMES.index(field.key) if kind == 3 else 0
+        time = TIMES.index(field.key) if kind == 3 else 0
         return kind, places.get(field.key.partition(":")[2], 0) if kind == 1 else time, field.key.startswith(BEST)
 
     return sorted(fields, key=place)
@@ -143,7 +140,7 @@ def _ordered(fields: Sequence[RunField]) -> list[RunField]:
 def _kind(field: RunField) -> int:
     if field.key.startswith(ARGUMENT):
         return 0
-    return 1 if field.key.startswith((LAST, BEST)) else 3 if field.key in _TIMES else 2
+    return 1 if field.key.startswith((LAST, BEST)) else 3 if field.key in TIMES else 2
 
 
 def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
@@ -184,7 +181,7 @@ def draw_history_row(
     name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
     cells = [Cell(column, column.field.text(row.run, row.moment)) for column in columns.placed]
-    times = [cell for cell in cells if cell.column.field.key in _TIMES]
+    times = [cell for cell in cells if cell.column.field.key in TIMES]
     figures = cells[: len(cells) - len(times)]
     if explains:
         figures = [cell for cell in figures if columns.width >= _WIDE and cell.column.field.key.startswith(ARGUMENT)]
@@ -253,7 +250,7 @@ def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) 
     """Whether a sentence takes the place of the figures: unless the list is sorted by one of them."""
     if row.line is None:
         return False
-    field = None if sort is None or sort.key in (*_TIMES, "name") else field_of(sort.key)
+    field = field_of(sorted_figure(sort))
     if field is not None and field.value(run, moment) is not None:
         return False
     if run.status not in ENDED:

@@ -186,8 +186,8 @@ class EndedRuns:
         """A run for each thing that runs were recorded to be ranked by."""
         if self._ranked is None or self._ranked[0] != self.revision:
             first: dict[object, KnownRun] = {}
-            for run, objective in zip(self._runs[: self._count], self._column("objective", _objective), strict=False):
-                first.setdefault(objective, run)
+            for run in self._runs[: self._count]:
+                first.setdefault(tuple((run.record.get("objective") or {}).values()), run)
             self._ranked = self.revision, list(first.values())
         return self._ranked[1]
 
@@ -351,7 +351,3 @@ def _rank(unit: Sequence[KnownRun]) -> int:
 def _group(run: KnownRun) -> str | None:
     group = run.record.get("group")
     return None if group is None else str(group)
-
-
-def _objective(run: KnownRun) -> tuple[object, ...]:
-    return tuple((run.record.get("objective") or {}).values())

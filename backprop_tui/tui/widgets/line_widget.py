@@ -24,6 +24,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, changed_spans, hints, pie
 
 _ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": "", "→": ">"})
 _KEY_NAMES = {"esc": "escape", "del": "delete"}
+_MANY_ROWS = 8
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
@@ -70,13 +71,18 @@ class LineWidget(Widget):
         old, old_cursor = self._lines, self._cursor
         self._lines, self._cursor = tuple(lines), cursor
         self._strips = {key: self._strips[key] for key in map(id, self._lines) if key in self._strips}
+        pairs = list(zip_longest(old, self._lines, fillvalue=()))
+        rows = [row for row, (before, now) in enumerate(pairs) if before is not now or row in (old_cursor, cursor)]
         width = self.size.width
+        if len(rows) > _MANY_ROWS:  # to find out which cells differ takes longer than to render the others
+            self.refresh(Region(0, rows[0], width, rows[-1] + 1 - rows[0]))
+            return
         changed: list[Region] = []
-        for row, (before, now) in enumerate(zip_longest(old, self._lines, fillvalue=())):
+        for row in rows:
             if (row == old_cursor) != (row == cursor):
                 changed.append(Region(0, row, width, 1))
-            elif before is not now:
-                changed += (Region(start, row, end - start, 1) for start, end in changed_spans(before, now, width))
+            else:
+                changed += (Region(start, row, end - start, 1) for start, end in changed_spans(*pairs[row], width))
         if changed:
             self.refresh(*changed)
 
