@@ -187,7 +187,8 @@ class EndedRuns:
         if self._ranked is None or self._ranked[0] != self.revision:
             first: dict[object, KnownRun] = {}
             for run in self._runs[: self._count]:
-                first.setdefault(tuple((run.record.get("objective") or {}).values()), run)
+                if objective := run.record.get("objective"):
+                    first.setdefault(tuple(map(objective.get, ("metric", "direction", "source"))), run)
             self._ranked = self.revision, list(first.values())
         return self._ranked[1]
 
