@@ -209,9 +209,13 @@ def test_polls_and_collections_of_garbage_wait_while_keys_are_pressed(
 
 @pytest.mark.usefixtures("calls")
 def test_a_poll_does_not_wait_for_keys_without_an_end(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[int] = []
+    monkeypatch.setattr(gc, "collect", collected.append)
+    monkeypatch.setattr(bridge_module, "_NEW_OBJECTS", 0)
     monkeypatch.setattr(bridge_module, "MOST_PUT_OFF_SECONDS", 0.0)
     Runs(store).queued("a")
     assert len(asyncio.run(_posted(Bridge(store, "none", 0.01, Typist()), 3))) == 3
+    assert collected == []
 
 
 def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continues(
