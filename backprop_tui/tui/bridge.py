@@ -46,7 +46,7 @@ _MANY_RUNS = 500  # more than before, which the garbage collector need not look 
 MOST_PUT_OFF_SECONDS = 2.0  # of a poll while keys are pressed
 _LOOK_SECONDS = 0.1  # between two looks whether they still are
 _COLLECT_AFTER = (100_000, 100, 1_000)  # new objects, collections, larger ones: more than there are between pauses
-_NEW_OBJECTS, _LARGE_COLLECTION = 500, 60  # that are worth a collection in a pause; each how many looks at all objects
+_NEW_OBJECTS, _LARGE_COLLECTION = 1_000, 60  # worth a collection in a pause; each how many looks at all objects
 
 
 class StoreRead(Message):

@@ -15,7 +15,6 @@ from textual import events
 from textual.await_complete import AwaitComplete
 from textual.geometry import Region
 from textual.screen import Screen
-from textual.strip import Strip
 
 from backprop_tui.tui.widgets.line_widget import press_key
 
@@ -62,18 +61,6 @@ class DismissOnce:
         if not screen.app._batch_count:  # noqa: SLF001
             Screen._compositor_refresh(screen)  # noqa: SLF001
 
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Shows what is behind a transparent screen as it is; Textual would turn each cell into text and back."""
-        screen = cast("Screen[Any]", self)
-        stack = screen.app.screen_stack
-        behind = stack[stack.index(screen) - 1] if screen in stack[1:] else None
-        if behind is None or screen.styles.background.a or behind.size != screen.size:
-            return Screen.render_lines(screen, crop)
-        rows = Region(0, crop.y, screen.size.width, crop.height)
-        chops = behind._compositor._render_chops(rows, rows.line_range.__contains__)  # noqa: SLF001
-        strips = [_without_clicks(Strip.join(chops[y].values())) for y in rows.line_range]
-        return [strip.crop(crop.x, crop.right) for strip in strips]
-
     def dismiss(self, result: Any = None) -> AwaitComplete:  # noqa: ANN401 - the result type of the screen
         """Dismisses the screen, unless another one is on top because this one was dismissed before."""
         screen = cast("Screen[Any]", self)
@@ -81,11 +68,6 @@ class DismissOnce:
             nothing: AwaitComplete = AwaitComplete.nothing()  # type: ignore[no-untyped-call] # of Textual
             return nothing
         return Screen.dismiss(screen, result)
-
-
-def _without_clicks(strip: Strip) -> Strip:
-    """A click beside a dialog is no click on a key behind it."""
-    return strip.discard_meta() if any(style is not None and style._meta for _, style, _ in strip) else strip  # noqa: SLF001
 
 
 class LeftByClick(DismissOnce):
