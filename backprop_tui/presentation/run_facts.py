@@ -20,14 +20,23 @@ from backprop_tui.store.option_table import argument_words
 
 _LABEL_ARGUMENTS = 4  # more would push the figures out of every row
 _NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
+_MAX_KEPT = 1 << 15
+_settings: dict[int, tuple[JsonObject, Mapping[str, str]]] = {}  # asked for again and again while somebody filters
 
 
 def settings_of(record: JsonObject) -> Mapping[str, str]:
     """The named arguments of the script, without dashes: `lr` is 3e-4 for `--lr 3e-4`, `--lr=3e-4` and `lr=3e-4`."""
-    return _without_dashes(tuple(argument_words(record)))
+    known = _settings.get(id(record))
+    if known is not None and known[0] is record:
+        return known[1]
+    settings = _without_dashes(tuple(argument_words(record)))
+    if len(_settings) >= _MAX_KEPT:
+        _settings.clear()
+    _settings[id(record)] = record, settings
+    return settings
 
 
-@lru_cache(maxsize=1 << 15)
+@lru_cache(maxsize=_MAX_KEPT)
 def _without_dashes(words: tuple[str, ...]) -> Mapping[str, str]:
     return {name.strip("-"): value for name, value in named_values(words).items() if not name.startswith(POSITIONAL)}
 

@@ -6,6 +6,7 @@ window counts as looked at while keys or the mouse were used recently.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ from backprop_tui.tui.state_file import StateFile
 
 SILENCE_SECONDS = 600.0  # without input for this long nobody is there, focused or not (the screen may be locked)
 MAX_RUNS_WITH_EVENTS = 300  # other runs are in the digest without their pauses and waits
+SERIES_SECONDS = 0.3  # two keys within this time: another one is about to come
 NOTE_SECONDS = 60.0  # between two notes: a killed dashboard loses at most this much
 AWAY_SECONDS = 600.0  # a shorter absence needs no digest
 _DAY_SECONDS = 86400.0
@@ -38,6 +40,15 @@ class WindowFocus:
         self._clock = clock
         self._focused: bool | None = None
         self._last_activity = clock()
+        self._last_keys = (-math.inf, -math.inf)
+
+    def note_key(self) -> None:
+        self._last_keys = self._last_keys[1], self._clock()
+
+    @property
+    def is_typing(self) -> bool:
+        """Whether keys come one after the other: what need not be now would make the next one wait."""
+        return self._clock() - self._last_keys[0] < SERIES_SECONDS
 
     def note_activity(self) -> None:
         self._last_activity = self._clock()

@@ -255,6 +255,7 @@ class Dashboard(App[int]):
         elif isinstance(event, events.Resize):
             self._sent_rows.forget()  # terminals wrap or clear what they show
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._window_focus.note_key()
             await self._key_queue.put(event)
         else:
             await super().on_event(event)

@@ -43,7 +43,10 @@ Post = Callable[[Message], object]
 ENSURE_SECONDS = 2.0  # between two attempts to start a supervisor
 UNFOCUSED_SECONDS = 5.0  # the least interval between two polls while another window has the focus
 _MANY_RUNS = 500  # more than before, which the garbage collector need not look at again
-_COLLECT_AFTER = (2_000, 4, 20)  # new objects, collections, larger ones: a key that comes then waits for a millisecond
+MOST_PUT_OFF_SECONDS = 2.0  # of a poll while keys are pressed
+_LOOK_SECONDS = 0.1  # between two looks whether they still are
+_COLLECT_AFTER = (100_000, 100, 1_000)  # new objects, collections, larger ones: more than there are between pauses
+_NEW_OBJECTS, _LARGE_COLLECTION = 1_000, 60  # worth a collection in a pause; each how many looks at all objects
 
 
 class StoreRead(Message):
@@ -164,6 +167,8 @@ class Bridge:
         self._sampler: SamplerProcess | None = None
         self.seconds = seconds
         self._selected: str | None = None
+        self._events_of: str | None = None  # the run whose events were read last
+        self._collections = 0
         self._wake_up = asyncio.Event()
         self._is_due = False  # whether a poll was asked for
         self._ensured_at = float("-inf")
@@ -209,10 +214,10 @@ class Bridge:
         """Polls until it is canceled, and posts messages about what is new."""
         loop = asyncio.get_running_loop()
         while True:
-            self._is_due, selected = False, self._selected
+            self._is_due, self._events_of = False, self._selected
             noted = frozenset(self.seen_failures), self.list_choices.copy()
             try:
-                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, selected, *noted)
+                snapshot, messages = await loop.run_in_executor(self._thread, self._poll, self._events_of, *noted)
             except (BackpropError, OSError) as error:
                 post(StoreFailed(str(error)))
             except Exception as error:  # noqa: BLE001 - the boundary of the thread: the screen stays and shows the error
@@ -223,24 +228,41 @@ class Bridge:
                 for message in messages:
                     post(message)
                 self._last = snapshot
-            try:
-                async with asyncio.timeout(self.pause_seconds):
-                    await self._follow_selection(selected, post)
-            except TimeoutError:
-                pass
+            await self._pause(post)
+            self._collect_garbage()
 
-    async def _follow_selection(self, selected: str | None, post: Post) -> None:
+    async def _pause(self, post: Post) -> None:
+        """Waits until the next poll, and on while keys are pressed: they would wait for it and for what it repaints."""
+        loop = asyncio.get_running_loop()
+        seconds, latest = self.pause_seconds, loop.time() + self.pause_seconds + MOST_PUT_OFF_SECONDS
+        while not self._is_due:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._follow_selection(post)
+            except TimeoutError:
+                if not self._focus.is_typing or loop.time() >= latest:
+                    return
+            seconds = _LOOK_SECONDS
+
+    async def _follow_selection(self, post: Post) -> None:
         """Reads the events of each run that is selected, until a poll is due: a poll would repaint every pane."""
         while not self._is_due:
-            if selected == self._selected:
+            selected = self._selected
+            if selected == self._events_of:
                 self._wake_up.clear()
                 await self._wake_up.wait()
                 continue
-            selected = self._selected
             opened = await asyncio.get_running_loop().run_in_executor(self._thread, self._read_events, selected)
+            self._events_of = selected
             if self._last is not None:
                 self._last = replace(self._last, opened=opened)
             post(EventsRead(opened))
+
+    def _collect_garbage(self) -> None:
+        """Does it in the pause after a key, so that no key waits for it."""
+        if gc.get_count()[0] >= _NEW_OBJECTS and not self._focus.is_typing:
+            self._collections += 1
+            gc.collect(1 if self._collections % _LARGE_COLLECTION else 2)
 
     def _read_events(self, run_id: str | None) -> OpenRun | None:
         try:

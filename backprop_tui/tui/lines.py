@@ -326,6 +326,8 @@ def pane_title(text: str, *, focused: bool) -> list[Piece]:
 
 def changed_spans(before: Line, now: Line, width: int) -> list[tuple[int, int]]:
     """The ranges of columns in which two rows differ, near ones joined; blanks are equal in every color."""
+    if before == now:
+        return []
     old, new = _cells(before, width), _cells(now, width)
     spans: list[tuple[int, int]] = []
     for column, is_changed in enumerate(map(ne, old, new)):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from backprop_tui.domain.limits import GIGABYTE
+from backprop_tui.presentation import run_facts
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_facts import settings_of, varying_settings, with_labels
 from backprop_tui.presentation.run_fields import FIXED
+from backprop_tui.store.fields import JsonObject
+from backprop_tui.store.option_table import argument_words
 from tests.tui.snapshots import ended
 
 
@@ -64,6 +70,19 @@ def test_a_run_is_labeled_by_what_varies_in_its_group() -> None:
 
 def test_hydras_arguments_have_names_and_files_have_none() -> None:
     assert settings_of(_train("a", "data.csv lr=0.1 --seed 2 -x").record) == {"lr": "0.1", "seed": "2", "x": "yes"}
+
+
+def test_the_arguments_of_a_record_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[JsonObject] = []
+
+    def words(record: JsonObject) -> Sequence[str]:
+        asked.append(record)
+        return argument_words(record)
+
+    monkeypatch.setattr(run_facts, "argument_words", words)
+    first, other = _train("a", "--lr 1").record, _train("a", "--lr 2").record
+    assert [settings_of(record)["lr"] for record in (first, first, other, first)] == ["1", "1", "2", "1"]
+    assert len(asked) == 2
 
 
 def test_peak_gpu_memory_is_in_the_units_of_memory() -> None:

@@ -13,6 +13,7 @@ from backprop_tui.domain.status import Status
 from backprop_tui.store.home import Home
 from backprop_tui.tui.absence import (
     AWAY_SECONDS,
+    SERIES_SECONDS,
     SILENCE_SECONDS,
     AbsenceTracker,
     LastSeen,
@@ -67,6 +68,17 @@ def test_a_window_counts_as_seen_until_it_loses_focus_or_gets_no_input(clock: Cl
     attention.set_focused(focused=False)
     assert seen(attention) == (False, True)
     assert attention.is_unfocused
+
+
+def test_two_keys_one_after_the_other_are_typing(clock: Clock) -> None:
+    attention = WindowFocus(clock)
+    typing = []
+    for seconds in (0.0, SERIES_SECONDS / 2, SERIES_SECONDS * 2):
+        clock.now += seconds
+        attention.note_key()
+        typing.append(attention.is_typing)
+    clock.now += SERIES_SECONDS
+    assert [*typing, attention.is_typing] == [False, True, False, False]
 
 
 def test_a_focused_window_without_input_is_abandoned_but_needs_no_notification(clock: Clock) -> None:

@@ -19,6 +19,7 @@ from backprop_tui.probes.logout import LogoutEffect
 from backprop_tui.store.failures import SUPERVISOR, note_failure
 from backprop_tui.store.home import Home
 from backprop_tui.tui import Mode
+from backprop_tui.tui import bridge as bridge_module
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.bridge import UNFOCUSED_SECONDS, Bridge, EventsRead, StoreFailed, StoreRead
 from backprop_tui.tui.notifications import EndCommand
@@ -167,6 +168,54 @@ def test_selecting_a_run_reads_its_events_and_nothing_else(store: Home) -> None:
     assert [event["event"] for event in events.opened.events] == ["queued"]
     assert isinstance(second, StoreRead)
     assert second.snapshot.opened == events.opened
+
+
+class Typist(WindowFocus):
+    """Presses keys until it is told to rest."""
+
+    is_typing = True
+
+
+@pytest.mark.usefixtures("calls")
+def test_polls_and_collections_of_garbage_wait_while_keys_are_pressed(
+    store: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected: list[int] = []
+    monkeypatch.setattr(gc, "collect", collected.append)
+    monkeypatch.setattr(bridge_module, "_NEW_OBJECTS", 0)
+    for run_id in "abc":
+        Runs(store).queued(run_id)
+
+    async def play() -> tuple[list[type[Message]], int]:
+        posted: asyncio.Queue[Message] = asyncio.Queue()
+        focus = Typist()
+        bridge = Bridge(store, "none", 0.0, focus)
+        following = asyncio.create_task(bridge.follow(posted.put_nowait))
+        messages = [await asyncio.wait_for(posted.get(), 10)]
+        for run_id in "abc":
+            bridge.select(run_id)
+            messages.append(await asyncio.wait_for(posted.get(), 10))
+        before = len(collected)
+        focus.is_typing = False
+        messages.append(await asyncio.wait_for(posted.get(), 10))
+        following.cancel()
+        bridge.close()
+        return list(map(type, messages)), before
+
+    messages, before = asyncio.run(play())
+    assert messages == [StoreRead, EventsRead, EventsRead, EventsRead, StoreRead]
+    assert before == 0 < len(collected)
+
+
+@pytest.mark.usefixtures("calls")
+def test_a_poll_does_not_wait_for_keys_without_an_end(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[int] = []
+    monkeypatch.setattr(gc, "collect", collected.append)
+    monkeypatch.setattr(bridge_module, "_NEW_OBJECTS", 0)
+    monkeypatch.setattr(bridge_module, "MOST_PUT_OFF_SECONDS", 0.0)
+    Runs(store).queued("a")
+    assert len(asyncio.run(_posted(Bridge(store, "none", 0.01, Typist()), 3))) == 3
+    assert collected == []
 
 
 def test_a_supervisor_that_cannot_be_started_is_reported_and_the_bridge_continues(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from rich.cells import cell_len
 
@@ -17,7 +18,7 @@ from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
-from backprop_tui.tui.panes.run_list import RunListView, RunRow, is_warning
+from backprop_tui.tui.panes.run_list import TIMES, RunListView, RunRow, is_warning, sorted_figure
 from backprop_tui.tui.panes.run_table import (
     MARGIN,
     NAME_AT,
@@ -36,7 +37,6 @@ from backprop_tui.tui.panes.run_table import (
 _GAP = 2
 _WIDE = 100
 _MAX_TITLE_CELLS = 16
-_TIMES = ("took", "started", "ended", "created")  # at the right edge
 _MIN_NOTE_CELLS = 8
 _MIN_NAME_CELLS = 4  # of a metric
 
@@ -56,6 +56,18 @@ class PlacedField:
     def start_of(self, text: str) -> int:
         """The first cell of a text in it."""
         return max(self.at, self.end - cell_len(text)) if self.field.right else self.at
+
+
+class Cell(NamedTuple):
+    """What a run has in a column."""
+
+    column: PlacedField
+    text: str
+
+    def put(self, builder: LineBuilder, token: Token, glyphs: Glyphs) -> None:
+        text = clip(self.text, self.column.cells, glyphs)
+        if text:
+            builder.at(self.column.start_of(text)).put(text, token)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +106,11 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
             left_out += 1
     grown = min(room, max(0, 28 - name))
     placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
-    times = [column for column in placed if column.field.key in _TIMES]
+    times = [column for column in placed if column.field.key in TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
-    note_at = next(
-        (column.end for column in reversed(placed) if column.field.key not in _TIMES), NAME_AT + name + grown
-    )
+    note_at = next((column.end for column in reversed(placed) if column.field.key not in TIMES), NAME_AT + name + grown)
     moved = [replace(column, at=column.at + shift) if column in times else column for column in placed]
-    note_end = next((column.at for column in moved if column.field.key in _TIMES), width - MARGIN)
+    note_end = next((column.at for column in moved if column.field.key in TIMES), width - MARGIN)
     return HistoryColumns(
         width=width,
         name=name + grown,
@@ -122,7 +132,7 @@ def _ordered(fields: Sequence[RunField]) -> list[RunField]:
 
     def place(field: RunField) -> tuple[int, int, bool]:
         kind = _kind(field)
-        time = _TIMES.index(field.key) if kind == 3 else 0
+        time = TIMES.index(field.key) if kind == 3 else 0
         return kind, places.get(field.key.partition(":")[2], 0) if kind == 1 else time, field.key.startswith(BEST)
 
     return sorted(fields, key=place)
@@ -131,7 +141,7 @@ def _ordered(fields: Sequence[RunField]) -> list[RunField]:
 def _kind(field: RunField) -> int:
     if field.key.startswith(ARGUMENT):
         return 0
-    return 1 if field.key.startswith((LAST, BEST)) else 3 if field.key in _TIMES else 2
+    return 1 if field.key.startswith((LAST, BEST)) else 3 if field.key in TIMES else 2
 
 
 def _placed(fields: Sequence[RunField], at: int) -> Iterator[PlacedField]:
@@ -171,30 +181,31 @@ def draw_history_row(
     builder.put(shown_name(row, _name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
     name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
-    times = [column for column in columns.placed if column.field.key in _TIMES]
-    figures = [column for column in columns.placed if column.field.key not in _TIMES]
+    cells = [Cell(column, column.field.text(row.run, row.moment)) for column in columns.placed]
+    times = [cell for cell in cells if cell.column.field.key in TIMES]
+    figures = cells[: len(cells) - len(times)]
     if explains:
-        figures = [column for column in figures if columns.width >= _WIDE and column.field.key.startswith(ARGUMENT)]
-    figures = _with_own_result(figures, row.run, row.moment, glyphs)
-    for column in figures:
-        _put_cell(builder, column, row.run, row.moment, token, glyphs)
-    shown = frozenset((*columns.keys, *(column.field.key for column in figures)))
+        figures = [cell for cell in figures if columns.width >= _WIDE and cell.column.field.key.startswith(ARGUMENT)]
+    figures = _with_own_result(figures, row.run, glyphs)
+    for cell in figures:
+        cell.put(builder, token, glyphs)
+    shown = frozenset(cell.column.field.key for cell in (*cells, *figures))
     line = row.line if explains else run_line(row.run, row.moment, shown=shown)
     start = NAME_AT + columns.name + _GAP - 1 if explains else columns.note_at
-    start = max(start, figures[-1].end + _GAP if figures else 0)
+    start = max(start, figures[-1].column.end + _GAP if figures else 0)
     if explains and line is not None:  # of the times, the last one is always shown
         needed = start + cell_len(line.clauses[0])
-        while len(times) > 1 and _text_start(times, row.run, row.moment, columns.width) < needed + _GAP:
+        while len(times) > 1 and _text_start(times, columns.width) < needed + _GAP:
             del times[0]
-    end = _text_start(times, row.run, row.moment, columns.width) - _GAP
+    end = _text_start(times, columns.width) - _GAP
     if explains and line is not None and not figures:  # the blanks after the name are for what would be cut
         start = max(name_end + _GAP, min(start, end - cell_len(line.clauses[0])))
     room = end - start
     if line is not None and room >= _MIN_NOTE_CELLS:
         builder.at(start)
         put_line(builder, line, room, glyphs, tone=Tone.MUTED if row.dim else None, whole=not explains)
-    for column in times:
-        _put_cell(builder, column, row.run, row.moment, Token.MUTED, glyphs)
+    for cell in times:
+        cell.put(builder, Token.MUTED, glyphs)
     return builder.line()
 
 
@@ -207,51 +218,39 @@ def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
     return name.strip() or sanitize(split_point(run.name)[0])
 
 
-def _text_start(columns: Sequence[PlacedField], run: KnownRun, moment: Moment, width: int) -> int:
+def _text_start(cells: Sequence[Cell], width: int) -> int:
     """The first cell of the text in these columns, else where one could begin after the end of the row's own."""
-    texts = [(column, column.field.text(run, moment)) for column in columns]
-    return min((column.start_of(text) for column, text in texts if text), default=width - MARGIN + _GAP)
+    return min((cell.column.start_of(cell.text) for cell in cells if cell.text), default=width - MARGIN + _GAP)
 
 
-def _put_cell(
-    builder: LineBuilder, column: PlacedField, run: KnownRun, moment: Moment, token: Token, glyphs: Glyphs
-) -> None:
-    text = clip(column.field.text(run, moment), column.cells, glyphs)
-    if text:
-        builder.at(column.start_of(text)).put(text, token)
-
-
-def _with_own_result(figures: list[PlacedField], run: KnownRun, moment: Moment, glyphs: Glyphs) -> list[PlacedField]:
+def _with_own_result(figures: list[Cell], run: KnownRun, glyphs: Glyphs) -> list[Cell]:
     """A run without a value in any column of results has its own, with its name, in their place: `loss 0.1363`.
 
     So has a diverged run if no column says so: `loss NaN`.
     """
-    results = [column for column in figures if _kind(column.field) == 1]
-    texts = [column.field.text(run, moment) for column in results]
-    own = own_result(run) if results else None
-    if own is None or (any(texts) and (not is_diverged(run) or own[1] in texts)):
+    results = [cell for cell in figures if _kind(cell.column.field) == 1]
+    texts = [cell.text for cell in results]
+    own = own_result(run) if results and (not any(texts) or is_diverged(run)) else None
+    if own is None or own[1] in texts:
         return figures
     key, value = own
-    start, end = (
-        results[0].at,
-        next((column for column in results if column.field.key.startswith(BEST)), results[0]).end,
-    )
-    room = end - start - cell_len(value) - 1
+    first = results[0].column
+    best = next((cell.column for cell in results if cell.column.field.key.startswith(BEST)), first)
+    room = best.end - first.at - cell_len(value) - 1
     name = sanitize(key.partition(":")[2])
     if room < min(cell_len(name), _MIN_NAME_CELLS):
         return figures
-    text = f"{clip(name, room, glyphs)} {value}"
-    field = replace(results[0].field, key=key, text=lambda *_: text)
+    column = PlacedField(field=replace(first.field, key=key), at=first.at, cells=best.end - first.at)
     place = figures.index(results[0])
-    rest = [column for column in figures if column not in results]
-    return [*rest[:place], PlacedField(field=field, at=start, cells=end - start), *rest[place:]]
+    rest = [cell for cell in figures if cell not in results]
+    return [*rest[:place], Cell(column, f"{clip(name, room, glyphs)} {value}"), *rest[place:]]
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:
     """Whether a sentence takes the place of the figures: unless the list is sorted by one of them."""
     if row.line is None:
         return False
-    field = None if sort is None or sort.key in (*_TIMES, "name") else field_of(sort.key)
+    field = field_of(sorted_figure(sort))
     if field is not None and field.value(run, moment) is not None:
         return False
     if run.status not in ENDED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import compress
@@ -21,6 +21,8 @@ from backprop_tui.presentation.run_order import RunSort, ordered_parts, place_am
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again
 _MAX_JUDGED = 300  # the newest runs, by which the columns are chosen
+_MOST_ADDED = 100  # runs that end between two snapshots
+_STEP = 250  # runs whose values are found in one step: a key that comes then waits for a millisecond or two
 
 RowT = TypeVar("RowT")
 
@@ -121,16 +123,18 @@ class EndedRuns:
     def __init__(self) -> None:
         self._runs: Sequence[KnownRun] = ()  # perhaps more than are looked at: the newest may be shown alone
         self._count = 0
-        self._values: dict[str, list[Any]] = {}
+        self._values: dict[str, tuple[Callable[[KnownRun], Any], list[Any]]] = {}
         self._filtered: tuple[RunFilter, float] | None = None
         self._indices: Sequence[int] = ()
         self._sizes: Counter[str | None] | None = None
         self.matching: Sequence[KnownRun] = ()
+        self._ranked: tuple[int, list[KnownRun]] | None = None
+        self.revision = 0  # higher when there are other runs
         self._by_group: dict[str, list[KnownRun]] = {}
         self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
         self._all_columns: tuple[object, list[str]] | None = None
         self._items: tuple[tuple[object, ...], IndexedItems] | None = None
-        self._sorted: tuple[RunSort, list[Any], tuple[list[int], ...]] | None = None
+        self._sorted: dict[RunSort, tuple[list[Any], tuple[list[int], ...]]] = {}
         self._order: tuple[tuple[object, ...], list[int], IndexedItems] | None = None
 
     def update(self, runs: Sequence[KnownRun], filter_: RunFilter, now: float) -> Sequence[KnownRun]:
@@ -152,18 +156,52 @@ class EndedRuns:
     def _take(self, runs: Sequence[KnownRun]) -> None:
         """Keeps the values of the newest runs while older ones are shown below them or hidden again."""
         if not all(map(is_, runs, self._runs)):
-            self._values.clear()
-            self._runs, self._count = (), -1
+            self._renew(runs)
         if len(runs) > len(self._runs):
             self._runs = runs
         if len(runs) != self._count:
-            self._count, self._filtered, self._sizes, self._sorted = len(runs), None, None, None
+            self._count, self._filtered, self._sizes = len(runs), None, None
+            self._sorted.clear()
+            self.revision += 1
 
-    def _column(self, key: str, value_of: Callable[[KnownRun], Any]) -> list[Any]:
-        """The values of at least the runs that are looked at."""
-        values = self._values.setdefault(key, [])
-        values += map(value_of, self._runs[len(values) : self._count])
+    def _renew(self, runs: Sequence[KnownRun]) -> None:
+        """Keeps the values where runs were only added in front, as when they end."""
+        before, self._runs, self._count = self._runs, (), -1
+        added = next((index for index, run in enumerate(runs[:_MOST_ADDED]) if run is before[0]), 0)
+        if not added or not all(map(is_, runs[added:], before)):
+            self._values.clear()
+            return
+        self._runs = [*runs[:added], *before]
+        for value_of, values in self._values.values():
+            values[:0] = map(value_of, runs[:added])
+
+    def _column(self, key: str, value_of: Callable[[KnownRun], Any], most: int | None = None) -> list[Any]:
+        """The values of at least the runs that are looked at; with `most` perhaps of fewer: so many more each time."""
+        _, values = self._values.setdefault(key, (value_of, []))
+        stop = self._count if most is None else min(self._count, len(values) + most)
+        values += map(value_of, self._runs[len(values) : stop])
         return values
+
+    def with_objective(self) -> list[KnownRun]:
+        """A run for each thing that runs were recorded to be ranked by."""
+        if self._ranked is None or self._ranked[0] != self.revision:
+            first: dict[object, KnownRun] = {}
+            for run in self._runs[: self._count]:
+                if objective := run.record.get("objective"):
+                    first.setdefault(tuple(map(objective.get, ("metric", "direction", "source"))), run)
+            self._ranked = self.revision, list(first.values())
+        return self._ranked[1]
+
+    def prepare(self, keys: Iterable[str], moment: Moment) -> Iterator[None]:
+        """Finds all that a sorting by these columns needs, in steps between which keys can be handled."""
+        self.with_objective()
+        for key in keys:
+            for largest_first in (True, False):
+                sort = RunSort(key=key, largest_first=largest_first)
+                while sort not in self._sorted:
+                    if all(len(values) >= self._count for values in self._sort_columns(key, moment, _STEP)):
+                        self._sorted_parts(sort, moment)
+                    yield
 
     def group_sizes(self, unfinished: Iterable[KnownRun]) -> dict[str | None, int]:
         """How many runs the groups have, whether they match or not."""
@@ -243,16 +281,21 @@ class EndedRuns:
 
     def _sorted_parts(self, sort: RunSort, moment: Moment) -> tuple[list[Any], tuple[list[int], ...]]:
         """The values and the order of all ended runs: a filter only leaves some out."""
-        if self._sorted is None or self._sorted[0] != sort:
-            field = field_of(sort.key)
-            values: list[Any] = [None] * self._count
-            behind: list[int] = []
-            if field is not None:
-                values = self._column(f"sort {sort.key}", lambda run: field.value(run, moment))[: self._count]
-                is_behind = self._column(f"behind {sort.key}", field.is_behind)[: self._count]
-                behind = list(compress(range(self._count), is_behind))
-            self._sorted = sort, values, ordered_parts(values, largest_first=sort.largest_first, behind=behind)
-        return self._sorted[1:]
+        if sort not in self._sorted:
+            values, is_behind = (column[: self._count] for column in self._sort_columns(sort.key, moment))
+            behind = compress(range(self._count), is_behind)
+            self._sorted[sort] = values, ordered_parts(values, largest_first=sort.largest_first, behind=behind)
+        return self._sorted[sort]
+
+    def _sort_columns(self, key: str, moment: Moment, most: int | None = None) -> tuple[list[Any], list[Any]]:
+        """The values that a column is sorted by, and which of them are behind the others."""
+        field = field_of(key)
+        if field is None:
+            return [None] * self._count, [False] * self._count
+        return (
+            self._column(f"sort {key}", lambda run: field.value(run, moment), most),
+            self._column(f"behind {key}", field.is_behind, most),
+        )
 
 
 def unfinished_items(

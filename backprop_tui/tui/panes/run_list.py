@@ -53,6 +53,7 @@ MAX_ENDED = 50
 _ALWAYS_SHOWN_ENDED = 5
 # Sorted by these, unfinished runs keep their columns, and ended runs have them too.
 UNFINISHED_SORTS = frozenset({"name", "gpu", "progress", "step", "loss", "left", "eta"})
+TIMES = ("took", "started", "ended", "created")
 STEP_CELLS = 13
 LEAST_GPU_CELLS, _MOST_GPU_CELLS = 4, 14  # with the gap behind
 _SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
@@ -122,7 +123,16 @@ class RunRow:
     problem: bool = False  # it says why it failed in place of its figures
 
 
-def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool = False) -> RunRow:
+def run_row(
+    run: KnownRun,
+    moment: Moment,
+    name: str,
+    *,
+    here: str,
+    member: bool = False,
+    bold: bool = False,
+    marked: bool = False,
+) -> RunRow:
     ended = run.status in ENDED
     row = RunRow(
         run_id=run.id,
@@ -133,11 +143,13 @@ def run_row(run: KnownRun, moment: Moment, name: str, *, here: str, member: bool
         waiting=run.status is Status.QUEUED,
         line=run_line(run, moment),
         tags=" ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"]),
+        bold=bold,
         dim=ended and not is_problem(run),
         member=member,
+        marked=marked,
         run=run,
         moment=moment,
-        problem=ended and (is_problem(run) or failed_before_removal(run.record) is not None),
+        problem=ended and _says_why(run),
     )
     if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
         return row
@@ -162,6 +174,20 @@ def with_end(row: RunRow) -> RunRow:
         loss_token=Token.MUTED,
         remainder=run_line(run, moment, shown=_SHOWN_IN_COLUMNS),
     )
+
+
+def sorted_figure(sort: RunSort | None) -> str:
+    """The key of the sorted column if it has figures, which even a failed run then shows; else empty."""
+    return "" if sort is None or sort.key in (*TIMES, "name") else sort.key
+
+
+def _has_sentence(run: KnownRun, moment: Moment) -> bool:
+    """Whether a sentence may take the place of its figures."""
+    return run.status not in ENDED or _says_why(run) or is_warning(run_line(run, moment))
+
+
+def _says_why(run: KnownRun) -> bool:
+    return is_problem(run) or failed_before_removal(run.record) is not None
 
 
 def is_warning(line: RunLine | None) -> bool:
@@ -405,8 +431,8 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
         run = item.run if isinstance(item, Entry) else item
         if run is not None:
             name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
-            made = run_row(run, moment, name, here=snapshot.host, member=member)
-            return replace(made, bold=run.id in unseen, marked=run.id in options.marked)
+            bold, marked = run.id in unseen, run.id in options.marked
+            return run_row(run, moment, name, here=snapshot.host, member=member, bold=bold, marked=marked)
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:
             text = f"{item.older} older, a shows them"
@@ -419,7 +445,8 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
         if run is None:
             return item, isinstance(item, Entry) and (item.name in options.folded, sizes.get(item.name))
         time = today if in_history and run.status in ENDED else moment
-        return time, item, run.id in unseen, run.id in options.marked
+        figure = sorted_figure(options.sort) if in_history and _has_sentence(run, moment) else ""
+        return time, item, run.id in unseen, run.id in options.marked, figure
 
     return LazyRows(first, rest, row, basis)
 

@@ -30,6 +30,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _KEY = 8
 _RIGHT_BUTTON = 3
+_MOST_DRAWN = 400  # rows that are kept: a key may go back to them
 NO_MATCH_ROWS = 2  # what is shown when no run matches the filter
 _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
 _WAYS = {2: " Two ways to start:", 3: " Three ways to start:"}
@@ -150,7 +151,7 @@ class RunsTable(LineWidget, can_focus=True):
         self._index = 0  # row of the cursor, kept when its run vanishes
         self._top = 0  # the first line that is shown
         self._shows_cursor = True  # unless the wheel scrolled it out
-        self._drawn: dict[str, tuple[tuple[object, ...], Line]] = {}  # the rows on the screen, and what they show
+        self._drawn: dict[str, tuple[tuple[object, ...], Line]] = {}  # rows that were on the screen, and what they show
         self._filtering = False  # from slash until the filter's input has the focus
 
     @on(events.Key)
@@ -170,31 +171,44 @@ class RunsTable(LineWidget, can_focus=True):
         """The row under the cursor; None while no row is shown, though `selected` is kept until it is shown again."""
         return self.selected if self.view.rows else None
 
-    def show_view(self, view: RunListView, beginning: BeginningView | None = None) -> None:
-        """Shows other rows; the cursor stays with its run, or in its place when the run vanished."""
+    def show_view(
+        self,
+        view: RunListView,
+        beginning: BeginningView | None = None,
+        *,
+        from_top: bool = False,
+        keep: str | None = None,
+    ) -> None:
+        """Shows other rows; the cursor stays with its run, or in its place when the run vanished.
+
+        `from_top` shows the first rows: a cursor that is not among them goes to the first, unless it is on the row to
+        `keep`.
+        """
         self.view, self.beginning = view, beginning
+        if from_top:
+            self._top, self._shows_cursor = 0, True
         count = len(view.rows)
         if count and (self._index >= count or view.id_at(self._index) != self.selected):
-            ids = view.ids
-            self._index = ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
-            self._select(ids[self._index])
+            self._index = self._place_of_cursor(in_first_rows=from_top and keep != self.selected)
+        if count:
+            if from_top and self._line_of(self._index) >= self._visible_rows and view.id_at(self._index) != keep:
+                self._index = 0
+            self._select(view.id_at(self._index))
         if self._shows_cursor and self.size.height:
             self._scroll_to_cursor()
         self.paint()
+
+    def _place_of_cursor(self, *, in_first_rows: bool) -> int:
+        """The index of the row that was selected, else the place that the cursor had."""
+        count = len(self.view.rows)
+        rows = range(min(count, self._visible_rows))
+        ids = [self.view.id_at(index) for index in rows] if in_first_rows else self.view.ids
+        return ids.index(self.selected) if self.selected in ids else max(0, min(self._index, count - 1))
 
     def select(self, row_id: str) -> None:
         """Moves the cursor to a row; does nothing when there is no such row."""
         if row_id in self.view.ids:
             self.move_to(self.view.ids.index(row_id))
-
-    def show_top(self, *, keep: str | None = None) -> None:
-        """Shows the first rows; a cursor that is not among them goes to the first, unless it is on the row to keep."""
-        self._top = 0
-        if keep is not None and self.selected == keep:
-            self._scroll_to_cursor()
-            self.paint()
-        elif self._line_of(self._index) >= self._visible_rows:
-            self.move_to(0)
 
     def move(self, rows: int) -> None:
         self.move_to(self._index + rows)
@@ -260,7 +274,8 @@ class RunsTable(LineWidget, can_focus=True):
             row_id = view.id_at(index)
             drawn[row_id] = self._row(index, self._drawn.get(row_id))
             lines.append(drawn[row_id][1])
-        self._drawn, self._shows_cursor = drawn, cursor is not None or not view.rows
+        self._drawn = drawn if len(self._drawn) > _MOST_DRAWN else self._drawn | drawn
+        self._shows_cursor = cursor is not None or not view.rows
         if index is None:  # columns with nothing in them
             lines[-1] = heading([(2, [Piece("Ended runs below", Token.MUTED)])], width, self.glyphs)
         if not view.rows:
@@ -273,7 +288,8 @@ class RunsTable(LineWidget, can_focus=True):
         if placed_for != self._placed_for:
             self._placed_for = placed_for
             self._columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
-            self._history = history_columns(width, filter(None, map(view.column, view.history)))
+            history = history_columns(width, filter(None, map(view.column, view.history)))
+            self._history = self._history if history == self._history else history
 
     @property
     def is_history(self) -> bool:
@@ -294,7 +310,7 @@ class RunsTable(LineWidget, can_focus=True):
     def _row(self, index: int, before: tuple[tuple[object, ...], Line] | None) -> tuple[tuple[object, ...], Line]:
         """What a row shows, and its line: the one from before if it shows the same."""
         columns = self._history if index >= self.view.history_from else self._columns
-        shown = columns, index == self._index, self.view.sort, self.view.basis_at(index)
+        shown = columns, index == self._index, self.view.basis_at(index)
         return before if before is not None and before[0] == shown else (shown, self._draw_row(index))
 
     def _draw_row(self, index: int) -> Line:

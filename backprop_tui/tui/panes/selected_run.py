@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -182,6 +183,7 @@ class SelectedRun(Vertical):
         self.view: SelectedRunView | None = None
         self._group: PaneHeading | None = None  # while a group is shown
         self.log_view = LogView(None, glyphs=glyphs, id=f"tab-{LOG}")
+        self._arguments: LineWidget | None = None  # mounted after the first paint
         self._chart_source = charts
         self._chart_widgets: dict[int, LineWidget] = {}  # by tab
         self._shown: tuple[KnownRun | None, Snapshot, Layout] | None = None
@@ -251,7 +253,8 @@ class SelectedRun(Vertical):
         """Mounts what the first paint does not show, and starts to read the files of the charts."""
         _ = self.details
         self._show_charts()
-        self.mount(LineWidget(glyphs=self._glyphs, id="arguments"))
+        self._arguments = LineWidget(glyphs=self._glyphs, id="arguments")
+        self.mount(self._arguments)
         self.run_worker(self.charts.follow(), name="charts", group="charts")
         self.call_after_refresh(self._paint_arguments)
 
@@ -364,6 +367,14 @@ class SelectedRun(Vertical):
         if self._chart_widgets:
             self._show_charts()
 
+    def show_events(self, snapshot: Snapshot) -> None:
+        """Shows the same run with its events; only their tab and some cards have to do with them."""
+        if self.view is None or self.shows_group:
+            return
+        before, self.view = self.view, replace(self.view, snapshot=snapshot, card=card_of(self.view.run, snapshot))
+        if self.tab == EVENTS or self.view.card != before.card:
+            self.paint()
+
     @property
     def _room(self) -> tuple[int, int]:
         """Columns and rows: before the first layout what it will be, so that one layout suffices."""
@@ -410,17 +421,19 @@ class SelectedRun(Vertical):
 
     def _paint_arguments(self) -> None:
         """Shows them below every tab when the pane has the whole height."""
-        for bar in self.query("#arguments").results(LineWidget):  # mounted after the first paint
-            from backprop_tui.tui.panes.wide import draw_arguments
+        bar = self._arguments
+        if bar is None:
+            return
+        from backprop_tui.tui.panes.wide import draw_arguments
 
-            beside = self._shown is not None and self._shown[2].beside
-            width, height = self._room
-            view = self.view if beside and not self.shows_group else None
-            lines = [] if view is None else draw_arguments(view.run.record, width, height // 5, self._glyphs)
-            bar.display = bool(lines)
-            if lines and (bar.styles.height is None or bar.styles.height.value != len(lines)):
-                bar.styles.height = len(lines)
-            bar.show(lines)
+        beside = self._shown is not None and self._shown[2].beside
+        width, height = self._room
+        view = self.view if beside and not self.shows_group else None
+        lines = [] if view is None else draw_arguments(view.run.record, width, height // 5, self._glyphs)
+        bar.display = bool(lines)
+        if lines and (bar.styles.height is None or bar.styles.height.value != len(lines)):
+            bar.styles.height = len(lines)
+        bar.show(lines)
 
     def _paint_tab(self, width: int) -> None:
         view = self.view

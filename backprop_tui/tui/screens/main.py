@@ -279,7 +279,7 @@ class MainScreen(DialogsScreen):
         if message.column == COLUMNS:
             self.action_view()
             return
-        self.sort(next_sort(self.state.sort, message.column, self.snapshot.all_runs))
+        self.sort(next_sort(self.state.sort, message.column, self.state.with_objective(self.snapshot)))
 
     def action_view(self) -> None:
         """Opens the list of columns; what is changed there applies at once."""
@@ -294,7 +294,7 @@ class MainScreen(DialogsScreen):
 
     def action_sort_by(self, by: int) -> None:
         """Sorts by the next column, or the previous one."""
-        runs = self.snapshot.all_runs
+        runs = self.state.with_objective(self.snapshot)
         self.sort(neighbor_sort(self.state.sort, self.runs_table.sort_keys(), by, runs))
 
     def action_reverse(self) -> None:

@@ -19,7 +19,7 @@ class RuledScreen(Screen[None]):
         self._layout_now = compute_layout(0, 0, gpus=0)
         self._dragging = False
 
-    def paint(self) -> None:
+    def paint(self, *, from_top: bool = False, keep: str | None = None) -> None:
         raise NotImplementedError
 
     @property

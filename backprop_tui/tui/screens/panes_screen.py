@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import ExitStack
@@ -31,7 +32,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS, Layout, PaneNeeds, compute_layout
 from backprop_tui.tui.lines import wrapped
 from backprop_tui.tui.panes.footer import FooterBar, keys_beside
-from backprop_tui.tui.panes.gauges import machine_view
+from backprop_tui.tui.panes.gauges import MachineView, machine_view
 from backprop_tui.tui.panes.governor import (
     GovernorBar,
     ProblemBar,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 
 AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
+_PREPARE_SECONDS = 0.01  # between two steps, each of which takes a millisecond or two
 NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _TOAST_ROWS = 4  # as in the style sheet
 _NO_TOAST_WIDTH, _NO_TOAST_HEIGHT = 60, 12  # on smaller screens a notification would cover everything
@@ -85,8 +87,11 @@ class PanesScreen(FilteredScreen):
         self._has_cursor = False
         self._settling: Timer | None = None
         self._held: str | None = None  # the selected run, if its details were opened because it is held
-        self._machine = machine_view(snapshot)
+        self._machine = machine_view(snapshot)  # another one with each snapshot
+        self._bars_machine: MachineView | None = None
+        self._bars_place: tuple[object, ...] = ()
         self._marked_note = ""  # in the footer
+        self._prepared_for: tuple[int, list[str]] = (0, [])
         self._awaited: str | None = None  # a run that was queued here, to be selected when it appears
         self._queued = 0  # how many runs were queued with it
         self.runs_table = RunsTable(glyphs=glyphs, id="runs")
@@ -135,13 +140,14 @@ class PanesScreen(FilteredScreen):
         """Shows another snapshot, so long after the last key; one that arrives while the app closes is dropped."""
         if not self.is_mounted or not self.app.is_running:
             return
-        self.snapshot = snapshot
+        self.snapshot, self._machine = snapshot, machine_view(snapshot)
         self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
         self.state.expire_order(snapshot.moment.monotonic, silent_seconds)
         self._follow_held()
         if self.state.marked:
             self.state.marked = snapshot.known_ids(self.state.marked)
         self.paint()
+        self._prepare_sorting()
         awaited = snapshot.find(self._awaited)
         if awaited is not None:
             self.runs_table.select(awaited.id)
@@ -155,7 +161,7 @@ class PanesScreen(FilteredScreen):
         """Shows the events of the selected run."""
         if self.is_mounted and self.app.is_running:
             self.snapshot = replace(self.snapshot, opened=opened)
-            self.paint_selected()
+            self.selected.show_events(self.snapshot)
 
     def await_run(self, run_id: str | None, *, queued: int = 0) -> None:
         """Selects a run that was just queued, as soon as it appears, and says that so many runs were queued.
@@ -167,6 +173,7 @@ class PanesScreen(FilteredScreen):
     def fail(self, text: str) -> None:
         """Says in the header that the store cannot be read; the last snapshot stays."""
         self.snapshot = replace(self.snapshot, problem=sanitize(text))
+        self._machine = machine_view(self.snapshot)
         self.paint()
 
     @on(events.Resize)
@@ -174,26 +181,36 @@ class PanesScreen(FilteredScreen):
         if self.app.size != self._painted_size:  # Textual sends this event three times before the first paint
             self.paint()
 
-    def paint(self) -> None:
-        """Paints every pane from the snapshot; each sends only what changed."""
+    def paint(self, *, from_top: bool = False, keep: str | None = None) -> None:
+        """Paints every pane from the snapshot; each sends only what changed.
+
+        `from_top` and `keep` are about the list of runs, as in `RunsTable.show_view`.
+        """
         self._painted_size = self.app.size
         width, snapshot = self.app.size.width, self.snapshot
         self._ask_for_history()
         self.state.update_order(snapshot)
         runs = run_list_view(snapshot, self.state)
-        self._machine = machine_view(snapshot)
         self._lay_out(len(runs.rows))
-        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
-        self.query_one(MachineBar).show_view(self._machine, self._layout_now)
-        self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
-        problem = problem_view(snapshot, self.state.seen)
-        self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        self._paint_bars(width)
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
-        self.runs_table.show_view(runs, beginning)
+        self.runs_table.show_view(runs, beginning, from_top=from_top, keep=keep)
         self._marked_note = self._marks_note()
         self._follow_cursor()
         self.paint_selected()
         self._paint_histories()
+
+    def _paint_bars(self, width: int) -> None:
+        """What has nothing to do with the list stays as it is while only the list changes."""
+        snapshot, layout = self.snapshot, self._layout_now
+        problem = problem_view(snapshot, self.state.seen)
+        self.query_one(ProblemBar).show([] if problem is None else [draw_problem(problem, width, self.glyphs)])
+        if self._bars_machine is self._machine and self._bars_place == (layout, width):
+            return
+        self._bars_machine, self._bars_place = self._machine, (layout, width)
+        self.query_one(HeaderBar).show_view(header_view(snapshot), width)
+        self.query_one(MachineBar).show_view(self._machine, layout)
+        self.query_one(GovernorBar).show([draw_governor(governor_line_view(snapshot), width, self.glyphs)])
 
     def _paint_histories(self) -> None:
         shown = self._layout_now
@@ -371,6 +388,18 @@ class PanesScreen(FilteredScreen):
         self._lay_out(len(self.runs_table.view.rows))
         if self._layout_now != shown:
             self.paint()
+        self._prepare_sorting()
+
+    def _prepare_sorting(self) -> None:
+        """Finds in small steps what the runs may be sorted by, so that the key that sorts them need not."""
+        prepared_for = self.state.ended.revision, self.runs_table.sort_keys()
+        if prepared_for != self._prepared_for:
+            self._prepared_for = prepared_for
+            self.run_worker(self._prepare(prepared_for[1]), group="prepare", exclusive=True)
+
+    async def _prepare(self, columns: Sequence[str]) -> None:
+        for _ in self.state.ended.prepare(columns, self.snapshot.moment):
+            await asyncio.sleep(_PREPARE_SECONDS)
 
     def _row_changed(self) -> None:
         """Reads the run's events; shows the log of a failed run the first time, and the details of a held one."""
@@ -423,8 +452,7 @@ class PanesScreen(FilteredScreen):
     def sort(self, sort: RunSort | None) -> None:
         """Orders the runs; the cursor stays with its run if that is among the first."""
         self.state.sort = self._bridge.list_choices.sort = sort
-        self.paint()
-        self.runs_table.show_top()
+        self.paint(from_top=True)
 
     @on(SelectedHeading.TabClicked)
     def _tab_clicked(self, message: SelectedHeading.TabClicked) -> None:

@@ -59,8 +59,7 @@ class FilteredScreen(RuledScreen):
     def _filter_changed(self, message: Input.Changed) -> None:
         row = self.runs_table.cursor
         self.state.filter = RunFilter.parse(message.value)
-        self.paint()
-        self.runs_table.show_top(keep=row)
+        self.paint(from_top=True, keep=row)
         self._paint_hint()
 
     def _paint_hint(self) -> None:

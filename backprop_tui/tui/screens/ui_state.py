@@ -75,6 +75,10 @@ class UiState(RunListOptions):
         if min(now - self._sorted_at, silent_seconds) >= RESORT_SECONDS:
             self._sorted_as = ()
 
+    def with_objective(self, snapshot: Snapshot) -> list[KnownRun]:
+        """The runs that may say which values of a column are better."""
+        return [*snapshot.unfinished, *self.ended.with_objective()]
+
     def select(self, row: str | None, now: float) -> None:
         """Records that the cursor moved to another row, None while there is none; `now` is monotonic."""
         self.row, self.row_since, self.marked_in_turn = row, now, ()

@@ -1,7 +1,8 @@
-"""Renders only what is due and can be seen, and a key's first paint at once; upstream knows no issue for either.
+"""Renders only what is due and can be seen, and a key's first paint at once; upstream knows no issue for any of it.
 
 For any change Textual renders every row of every widget of a container that the change touches, also the containers and
-the screen behind them. Only then does it choose the rows that it sends.
+the screen behind them. Only then does it choose the rows that it sends. For each row it looks for borders, padding and
+effects, which most widgets have none of.
 
 Textual paints at most sixty times a second: what a key changes waits for up to 17 ms when something was painted before.
 """
@@ -14,13 +15,17 @@ from typing import Any
 
 from textual import events
 from textual._compositor import Compositor
-from textual.geometry import Region
+from textual._styles_cache import StylesCache
+from textual.css.styles import RenderStyles
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 
 from backprop_tui.tui.textual_patches import Patch
 
 _wait_for_timer = Screen._on_idle  # noqa: SLF001
+_render_with_surroundings = StylesCache.render_line
+_AROUND = ("outline_top", "outline_right", "outline_bottom", "outline_left", "hatch", "tint", "text_opacity")
 
 Chop = dict[int, Strip | None]  # the strips of a row by the column in which they begin
 
@@ -75,6 +80,25 @@ async def paint_key(self: Any, event: events.Idle) -> None:  # noqa: ANN401 - a 
         await _wait_for_timer(self, event)
 
 
+def render_line(
+    self: StylesCache,
+    styles: RenderStyles,
+    y: int,
+    size: Size,
+    content_size: Size,
+    *others: Any,  # noqa: ANN401 - of many types
+) -> Strip:
+    """Takes a row as the widget renders it where nothing is around it: to find that out again and again is slow."""
+    _, base_background, background, render_content_line, _, _, opacity, *_ = others
+    if content_size != size or y >= size.height or opacity != 1.0 or styles.has_any_rules(*_AROUND):
+        return _render_with_surroundings(self, styles, y, size, content_size, *others)
+    strip: Strip = render_content_line(y)
+    if strip.cell_length == size.width:
+        return strip
+    inner, _ = self.get_inner_outer(base_background, background)
+    return strip.adjust_cell_length(size.width, inner.rich_style)
+
+
 PATCHES = (
     Patch(
         owner=Screen,
@@ -89,5 +113,12 @@ PATCHES = (
         replacement=render_chops,
         builds_on=("_get_renders", "render_partial_update"),
         sha256="7d19b8788828215fdb8a9455adc541458172a4af93a6d445e5939b9c73b39890",
+    ),
+    Patch(
+        owner=StylesCache,
+        name="render_line",
+        replacement=render_line,
+        builds_on=("render", "render_widget"),
+        sha256="a885d39ee64dad452f9d73d20359c1865d2dace075b2a99f1ca0c67bbea791d8",
     ),
 )

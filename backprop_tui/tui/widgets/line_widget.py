@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -23,6 +24,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, changed_spans, hints, pie
 
 _ASCII = str.maketrans({"·": "-", "…": "~", "×": "x", "°": "", "→": ">"})
 _KEY_NAMES = {"esc": "escape", "del": "delete"}
+_MANY_ROWS = 8
 _Span = tuple[int, int]
 _StyleKey = tuple[Token, bool, bool, bool]
 
@@ -62,21 +64,27 @@ class LineWidget(Widget):
         self._lines: Sequence[Line] = ()
         self._cursor: int | None = None
         self._styles: dict[_StyleKey, Style] = {}
+        self._strips: dict[int, Strip] = {}  # of lines, by their identity: a line that moved looks the same
 
     def show(self, lines: Sequence[Line], *, cursor: int | None = None) -> None:
         """Replaces the lines; only what differs is painted again."""
         old, old_cursor = self._lines, self._cursor
         self._lines, self._cursor = tuple(lines), cursor
+        self._strips = {key: self._strips[key] for key in map(id, self._lines) if key in self._strips}
+        pairs = list(zip_longest(old, self._lines, fillvalue=()))
+        rows = [row for row, (before, now) in enumerate(pairs) if before is not now or row in (old_cursor, cursor)]
         width = self.size.width
-        for row in range(max(len(old), len(self._lines))):
-            before = old[row] if row < len(old) else ()
-            now = self._lines[row] if row < len(self._lines) else ()
+        if len(rows) > _MANY_ROWS:  # to find out which cells differ takes longer than to render the others
+            self.refresh(Region(0, rows[0], width, rows[-1] + 1 - rows[0]))
+            return
+        changed: list[Region] = []
+        for row in rows:
             if (row == old_cursor) != (row == cursor):
-                self.refresh(Region(0, row, width, 1))
-            elif before != now:
-                spans = changed_spans(before, now, width)
-                if spans:
-                    self.refresh(*(Region(start, row, end - start, 1) for start, end in spans))
+                changed.append(Region(0, row, width, 1))
+            else:
+                changed += (Region(start, row, end - start, 1) for start, end in changed_spans(*pairs[row], width))
+        if changed:
+            self.refresh(*changed)
 
     def line_text(self, row: int) -> str:
         return "".join(piece.text for piece in self._lines[row]) if row < len(self._lines) else ""
@@ -141,11 +149,18 @@ class LineWidget(Widget):
         width = self.size.width
         if y >= len(self._lines):
             return Strip.blank(width, self._style(Piece(""), cursor=False))
-        cursor = y == self._cursor
-        strip = Strip([Segment(text, style) for text, style in self._runs(self._lines[y], cursor=cursor)])
-        if cursor:
+        line = self._lines[y]
+        if y == self._cursor:
+            strip = self._strip(line, cursor=True)
             return strip.extend_cell_length(width, self._style(Piece(""), cursor=True)).crop(0, width)
-        return strip.adjust_cell_length(width, self._style(Piece(""), cursor=False))
+        kept = self._strips.get(id(line))
+        if kept is None or kept.cell_length != width:
+            kept = self._strip(line, cursor=False).adjust_cell_length(width, self._style(Piece(""), cursor=False))
+            self._strips[id(line)] = kept
+        return kept
+
+    def _strip(self, line: Line, *, cursor: bool) -> Strip:
+        return Strip([Segment(text, style) for text, style in self._runs(line, cursor=cursor)])
 
     def _runs(self, line: Line, *, cursor: bool) -> Iterator[tuple[str, Style]]:
         """Yields text by style.
@@ -169,6 +184,7 @@ class LineWidget(Widget):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._styles.clear()
+        self._strips.clear()
 
     def _encodable(self, text: str) -> str:
         if self.glyphs.unicode or text.isascii():

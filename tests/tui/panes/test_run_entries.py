@@ -13,9 +13,9 @@ import pytest
 from backprop_tui.domain.objective import Objective
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import run_order
-from backprop_tui.presentation.known_run import KnownRun, kept_per_run
+from backprop_tui.presentation.known_run import KnownRun, Moment, kept_per_run
 from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_fields import FIXED, Value, all_columns
+from backprop_tui.presentation.run_fields import FIXED, Value, all_columns, field_of
 from backprop_tui.presentation.run_filter import QUALIFIERS, STATES, RunFilter
 from backprop_tui.presentation.run_order import RunSort, ordered_parts
 from backprop_tui.store.fields import JsonObject
@@ -48,6 +48,59 @@ def test_values_stay_while_older_runs_are_shown_and_hidden_again() -> None:
     kept.update((replace(RUNS[0], queue_position=1), *RUNS[1:]), NONE, 0.0)
     kept._column("key", value)
     assert asked["e0"] == 2
+
+
+def test_a_run_that_ends_is_the_only_one_whose_values_are_asked_for() -> None:
+    asked: list[str] = []
+
+    def value(run: KnownRun) -> str:
+        asked.append(run.id)
+        return run.id
+
+    kept = EndedRuns()
+    kept.update(RUNS, NONE, 0.0)
+    kept._column("key", value)
+    asked.clear()
+    now = (ended("new"), *RUNS)
+    kept.update(now, NONE, 0.0)
+    assert kept._column("key", value) == [run.id for run in now]
+    assert asked == ["new"]
+
+
+def test_a_sorting_that_was_prepared_asks_no_run_for_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step asks a few runs only, and a run that ends is sorted too."""
+    asked: list[str] = []
+    field = field_of("last:loss")
+    assert field is not None
+
+    def value(run: KnownRun, moment: Moment) -> Value:
+        asked.append(run.id)
+        return field.value(run, moment)
+
+    monkeypatch.setattr(run_entries, "field_of", lambda _: replace(field, value=value))
+    monkeypatch.setattr(run_entries, "_STEP", 7)
+    kept, moment, sort = EndedRuns(), snapshot().moment, RunSort(key="last:loss")
+    kept.update(RUNS, NONE, 0.0)
+    before = 0
+    for _ in kept.prepare([sort.key], moment):
+        assert len(asked) <= before + 7
+        before = len(asked)
+    assert len(asked) == len(RUNS)
+    for both_ways in (sort, sort.reversed):
+        kept.sorted_with([], [], both_ways, moment)
+    assert len(asked) == len(RUNS)
+    kept.update((ended("new", metrics={"loss": -1.0}), *RUNS), NONE, 0.0)
+    assert next(iter(kept.sorted_with([], [], sort, moment))).id == "new"  # type: ignore[union-attr] # all are runs
+
+
+def test_a_run_stands_for_all_that_are_ranked_by_the_same() -> None:
+    given = {"metric": "loss", "direction": "max", "source": "option"}
+    other = ended("other", metrics={"loss": 1.0})
+    runs = [*RUNS[:20], replace(other, record=other.record | {"objective": given}), *RUNS[20:]]
+    kept = EndedRuns()
+    kept.update(runs, NONE, 0.0)
+    assert len(kept.with_objective()) < 5
+    assert RunSort.by("last:loss", kept.with_objective()) == RunSort.by("last:loss", runs)
 
 
 @pytest.mark.parametrize("sort", [None, RunSort(key="loss")])

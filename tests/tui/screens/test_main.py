@@ -12,21 +12,23 @@ from typing import Any
 import pytest
 from textual import events
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.actions import ACTIONS
 from backprop_tui.tui.app import Dashboard
-from backprop_tui.tui.bridge import StoreFailed, StoreRead
+from backprop_tui.tui.bridge import EventsRead, StoreFailed, StoreRead
 from backprop_tui.tui.glyphs import ASCII, UNICODE
+from backprop_tui.tui.lines import Line, text_of
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.panes.selected_run import DETAILS, LOG, SelectedRun
+from backprop_tui.tui.panes.selected_run import DETAILS, EVENTS, LOG, SelectedRun
 from backprop_tui.tui.screens import questions
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.questions import Ask, stop_question
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.snapshot import OpenRun, Snapshot
 from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeBridge, FakeCommands
@@ -109,6 +111,49 @@ async def test_the_cursor_stays_with_its_run_when_rows_move() -> None:
         assert stage.runs.selected == "wait-1"
         await stage.becomes(snapshot(RUNS[2], RUNS[0], running("new"), *RUNS[3:]))
         assert stage.runs.selected == "wait-1"
+
+
+async def test_events_repaint_the_selected_run_only_where_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[int] = []
+    paint = SelectedRun.paint
+
+    def counted(pane: SelectedRun) -> None:
+        painted.append(pane.tab)
+        paint(pane)
+
+    def read(number: int) -> EventsRead:
+        event = {"time": NOW.wall, "event": "ended", "message": f"end {number}"}
+        return EventsRead(OpenRun(run_id="nano", events=(event,)))
+
+    async with staged() as stage:
+        assert stage.bridge.post is not None
+        monkeypatch.setattr(SelectedRun, "paint", counted)
+        stage.bridge.post(read(1))
+        await stage.pilot.pause()
+        assert painted == []
+        stage.selected.choose(EVENTS)
+        await stage.pilot.pause()
+        assert "end 1" in stage.selected.tab_widget.shown_text
+        stage.bridge.post(read(2))
+        await stage.pilot.pause()
+        assert "end 2" in stage.selected.tab_widget.shown_text
+
+
+async def test_rows_that_move_are_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[str] = []
+    strip = LineWidget._strip
+
+    def counted(widget: LineWidget, line: Line, *, cursor: bool) -> Strip:
+        rendered.append(text_of(line))
+        return strip(widget, line, cursor=cursor)
+
+    async with staged(snapshot(*(ended(f"e{number}", ago=60.0 * number) for number in range(40)))) as stage:
+        await stage.pilot.press("a", *"j" * 20)
+        monkeypatch.setattr(LineWidget, "_strip", counted)
+        await stage.pilot.press(*"j" * 12)
+        rows = [text for text in rendered if "completed" in text]
+        assert stage.runs._top
+        assert len(rows) <= 2 * 12 + 1  # the row of the cursor, and the one that it left
 
 
 async def test_the_cursor_keeps_its_place_when_its_run_vanishes() -> None:

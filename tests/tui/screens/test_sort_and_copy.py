@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.absence import WindowFocus
+from backprop_tui.tui.lines import Line
+from backprop_tui.tui.panes import runs
 from backprop_tui.tui.panes.details import DetailsTab
+from backprop_tui.tui.panes.governor import GovernorBar
+from backprop_tui.tui.panes.header import HeaderBar
+from backprop_tui.tui.panes.history_table import draw_history_row
+from backprop_tui.tui.panes.machine import MachineBar
+from backprop_tui.tui.panes.run_list import RunRow
+from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.screens.ui_state import RESORT_SECONDS
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -63,6 +74,37 @@ async def test_the_cursor_stays_with_its_run_when_the_order_changes() -> None:
         await choose(stage, "name", "enter")
         assert stage.runs.selected == "quick"
         assert stage.runs.line_text(order(stage).index("quick") + 1).startswith("▌")
+
+
+async def test_a_sorting_paints_the_list_once_and_nothing_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    painted: list[object] = []
+    many = [ended(f"e{number}", ago=60.0 * number, metrics={"loss": 1 / (number + 1)}) for number in range(60)]
+    async with staged(snapshot(*many)) as stage:
+        await press(stage, "a", "G", "greater_than_sign")
+        for owner, name in ((RunsTable, "paint"), (HeaderBar, "show"), (MachineBar, "show"), (GovernorBar, "show")):
+            monkeypatch.setattr(owner, name, lambda pane, *_, **__: painted.append(type(pane)))
+        await press(stage, "equals_sign")
+        assert painted == [RunsTable]
+        assert stage.runs.cursor == order(stage)[0]
+
+
+async def test_rows_are_drawn_again_only_where_an_order_changes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def draw(row: RunRow, *arguments: Any, **named: Any) -> Line:
+        drawn.append(row.run_id)
+        return draw_history_row(row, *arguments, **named)
+
+    runs_ = [ended("good", metrics={"loss": 0.5}), ended("bad", Status.FAILED, metrics={"loss": 0.4})]
+    async with staged(snapshot(*runs_)) as stage:
+        await choose(stage, "loss", "enter")
+        await press(stage, "G")
+        monkeypatch.setattr(runs, "draw_history_row", draw)
+        await choose(stage, "loss", "enter")
+        await choose(stage, "loss", "enter")
+        assert drawn == []
+        await choose(stage, "default order", "enter")
+        assert drawn == ["bad"]  # which has a sentence in place of its figures now
 
 
 async def test_new_values_do_not_move_rows_but_a_new_status_does() -> None:

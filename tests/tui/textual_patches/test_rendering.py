@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from textual._compositor import Compositor, LayoutUpdate
+from textual._styles_cache import StylesCache
 from textual.app import App
-from textual.geometry import Region
+from textual.css.styles import RenderStyles
+from textual.geometry import Region, Size
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.textual_patches.rendering import paint_key, render_chops
+from backprop_tui.tui.textual_patches.rendering import paint_key, render_chops, render_line
 from backprop_tui.tui.textual_patches.sent_rows import Changes
 from backprop_tui.tui.widgets.filter_input import FilterInput
 from tests.tui.screens.test_main import staged
@@ -46,6 +49,25 @@ async def test_the_screen_looks_the_same() -> None:
             for due in (lambda _: True, lambda y: y % 3 == 0):
                 shown = [list(chop.values()) for chop in render_chops(compositor, everything, due)]
                 assert shown == [list(chop.values()) for chop in _original(compositor, everything, due)]
+
+
+async def test_a_row_looks_the_same_with_and_without_something_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = StylesCache.render_line
+    compared: set[bool] = set()
+
+    def both(cache: StylesCache, styles: RenderStyles, y: int, size: Size, content: Size, *others: Any) -> Strip:
+        strip = render_line(cache, styles, y, size, content, *others)
+        cache._simple_strip = None  # of the padding
+        assert list(strip) == list(original(cache, styles, y, size, content, *others))
+        compared.add(size == content)
+        return strip
+
+    monkeypatch.setattr(StylesCache, "render_line", both)
+    async with staged(size=(160, 50)) as stage:
+        for key in ("", "2", "slash", "escape", "v", "escape", "n"):
+            await stage.pilot.press(*filter(None, [key]))
+            stage.pilot.app.screen._compositor.render_full_update()
+    assert compared == {True, False}
 
 
 async def test_a_change_of_a_row_renders_that_row_and_nothing_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
