@@ -101,9 +101,10 @@ def test_everything_else_works_while_every_probe_hangs(
     stays.wait_for(Status.RUNNING)
     gpus.hang_everything()
     hung_at = time.monotonic()
-    needs_a_gpu = sandbox.queue(*python(GPU_VARIABLES), limits=limits())
     assert ended(timeboxed).status is Status.TIMEBOXED
     assert 2.9 < timeboxed.run().attempt.running_seconds < 4.0
+    wait_until(lambda: "ok" not in (health_of(obey, 0), health_of(obey, 1)), "no GPU answers")
+    needs_a_gpu = sandbox.queue(*python(GPU_VARIABLES), limits=limits())
     while time.monotonic() - hung_at < seconds:
         began = time.monotonic()
         needs_none = sandbox.submit(*python(GPU_VARIABLES), limits=limits(), gpus=0)
