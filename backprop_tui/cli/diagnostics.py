@@ -27,7 +27,10 @@ def say(text: str) -> None:
 
 
 def _width() -> int:
-    return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+    except OSError:  # the terminal is gone, or the stream has no descriptor
+        return _USUAL_WIDTH
 
 
 def _wrapped(line: str, width: int) -> list[str]:
