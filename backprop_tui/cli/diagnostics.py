@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from backprop_tui.domain.errors import UsageError
@@ -11,12 +12,44 @@ from backprop_tui.domain.secrets import mask_words
 
 PROGRAM = "backprop-tui"
 _USUAL_WIDTH = 80
+_QUOTED = r"""(?<!\S)(?:`[^`]+`|'[^']+'|"[^"]+")(?=[:;,.?]?(?!\S))"""
+_BLANK = "\0"  # one that is not a place to break a line at
 _ERASE_LINE = "\r\x1b[K"
 
 
 def say(text: str) -> None:
+    """Writes lines, wrapped between words on a terminal; a program that reads them gets them whole."""
     clear_status()
-    _write(sanitize_lines(text) + "\n")
+    lines = sanitize_lines(text).split("\n")
+    if is_terminal():
+        lines = [row for line in lines for row in _wrapped(line, _width())]
+    _write("\n".join(lines) + "\n")
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
+    except OSError:  # the terminal is gone, or the stream has no descriptor
+        return _USUAL_WIDTH
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """The rows of a line; a command or a quoted text that is to be copied is not broken if it fits into a row."""
+    if len(line.encode()) <= width:  # no text takes more columns than bytes
+        return [line]
+    from backprop_tui.presentation.advice import COMMAND  # only for a long message on a terminal
+    from backprop_tui.presentation.fitting import columns_of
+
+    rows = [line[: -len(line.lstrip())]]
+    whole = re.sub(f"{COMMAND}|{_QUOTED}", lambda match: match[0].replace(" ", _BLANK), line.lstrip())
+    for unit in whole.split(" "):
+        for word in [unit] if columns_of(unit) <= width else unit.split(_BLANK):
+            text = word.replace(_BLANK, " ")
+            if rows[-1].strip() and columns_of(f"{rows[-1]} {text}") > width:
+                rows.append(text)
+            else:
+                rows[-1] += f" {text}" if rows[-1].strip() else text
+    return rows
 
 
 def complain(text: str | None) -> None:
@@ -50,8 +83,7 @@ def status(text: str) -> None:
     """Writes the status line, which is overwritten in place; does nothing if stderr is not a terminal."""
     if not is_terminal():
         return
-    width = os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL_WIDTH
-    _write(_ERASE_LINE + sanitize(text)[: max(0, width - 1)])
+    _write(_ERASE_LINE + sanitize(text)[: max(0, _width() - 1)])
     _StatusLine.shown = True
 
 
@@ -76,7 +108,8 @@ def _write(text: str) -> None:
 def trace(error: BaseException) -> None:
     import traceback
 
-    say("".join(traceback.format_exception(error)).rstrip("\n"))
+    clear_status()
+    _write(sanitize_lines("".join(traceback.format_exception(error))))
 
 
 def keep_trace(error: BaseException, path: str | None) -> str | None:

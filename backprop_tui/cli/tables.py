@@ -10,6 +10,7 @@ from backprop_tui.client.runs import record_of
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.fitting import columns_of, fitted_name, least_columns, shortened
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.places import place_clause
 from backprop_tui.presentation.run_line import reason_text
@@ -18,11 +19,14 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
 
 GAP = "  "
+_MOST_NAME = 40  # columns that a name may take from other columns
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; cells may be cut to `least` columns (None: never), at the end or in the `middle`.
+    """A heading; cells may be cut to `least` columns (None: never), at the end or, as names, in the `middle`.
+
+    What tells runs apart in a name has room before other columns have.
 
     Where a table is too wide, columns are left out: first what says nothing new, being empty or `known` to the reader,
     then those with the highest `spare`. A column without `spare` stays.
@@ -69,12 +73,19 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
     widths = [max(columns_of(row[index]) for row in table) for index in range(len(columns))]
     shown = dict(enumerate(widths))
     if width is not None:
+        columns = [_with_room(column, [row[index] for row in table]) for index, column in enumerate(columns)]
         silent = {index for index, column in enumerate(columns) if column.known or _is_empty(table, index)}
         shown = _shrunk(columns, _kept(columns, shown, silent, width), width)
     return [
         GAP.join(_cell(row[index], cells, columns[index], mark) for index, cells in shown.items()).rstrip()
         for row in table
     ]
+
+
+def _with_room(column: Column, cells: Sequence[str]) -> Column:
+    if not column.middle or column.least is None:
+        return column
+    return replace(column, least=max(column.least, min(_MOST_NAME, max(map(least_columns, cells)))))
 
 
 def _is_empty(table: Sequence[Sequence[str]], index: int) -> bool:
@@ -110,43 +121,14 @@ def _excess(widths: Mapping[int, int], width: int) -> int:
 
 
 def _cell(text: str, width: int, column: Column, mark: str) -> str:
-    cut = shortened(text, width, mark, middle=column.middle)
+    cut = fitted_name(text, width, mark) if column.middle else shortened(text, width, mark)
     padding = " " * (width - columns_of(cut))
     return padding + cut if column.right else cut + padding
-
-
-def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False) -> str:
-    """The text in at most `width` columns, with a mark where it was cut: at the end, or after a third."""
-    if columns_of(text) <= width:
-        return text
-    room = width - len(mark)
-    if room < 0:
-        return ""
-    tail = _fitting(text[::-1], room - room // 3)[::-1] if middle else ""
-    return _fitting(text, room - columns_of(tail)) + mark + tail
-
-
-def _fitting(text: str, width: int) -> str:
-    if text.isascii():
-        return text[: max(0, width)]
-    end = 0
-    while end < len(text) and columns_of(text[: end + 1]) <= width:
-        end += 1
-    return text[:end]
 
 
 def one_line(text: str) -> str:
     """The text as one line, safe to print."""
     return text if text.isprintable() else " ".join(sanitize(text).split())
-
-
-def columns_of(text: str) -> int:
-    """How many columns of a terminal a printable text takes."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width  # only if a name needs it
-
-    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def show_runs(
@@ -210,7 +192,7 @@ def show_queue(home: Home, queued: Sequence[RunView], positions: Mapping[str, in
             (
                 str(positions.get(record["id"], numbers.NOTHING)),
                 record["id"],
-                record["name"],
+                KnownRun(record=record).label,
                 str(record["priority"]),
                 reasons,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backprop_tui.client.runs import current
 from backprop_tui.client.session import ClientSession
@@ -12,10 +13,13 @@ from backprop_tui.domain.objective import Ranking
 from backprop_tui.presentation import compare
 from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.store.fields import JsonObject, encode_metrics
+from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_recent
 from backprop_tui.store.metrics import SeriesBuilder, read_metrics
 from backprop_tui.store.run_directory import RunDirectory
-from backprop_tui.store.run_view import read_view
+from backprop_tui.store.run_view import marked_views, read_view
 
 
 def read_compared_run(session: ClientSession, run_id: str) -> ComparedRun:
@@ -27,6 +31,14 @@ def read_compared_run(session: ClientSession, run_id: str) -> ComparedRun:
         run = None
     metrics = read_metrics(RunDirectory(session.home.run_folder(run_id)))
     return ComparedRun(known=KnownRun(record=record, run=run), metrics=metrics or _last_values(record))
+
+
+def with_known_labels(home: Home, runs: Sequence[ComparedRun]) -> list[ComparedRun]:
+    """The runs called as in the list: with the arguments that tell them from recent runs of their name."""
+    records = dict(read_recent(home)) | {view.run.id: view.record for view in marked_views(home)}
+    records |= {run.known.id: run.record for run in runs}
+    known = {run.id: run.differing for run in with_labels([KnownRun(record=record) for record in records.values()])}
+    return [replace(run, known=replace(run.known, differing=known[run.known.id])) for run in runs]
 
 
 def _last_values(record: JsonObject) -> dict[str, MetricSeries]:

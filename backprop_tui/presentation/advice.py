@@ -14,7 +14,7 @@ _PROGRAM = (
     r"|'[^']*/bin/[^']+'|[^\s']*/bin/\S+|(?:'[^']*/python[\d.]*'|(?:[^\s']*/)?python[\d.]*)(?= [-/]))"
 )
 _REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
-_COMMAND = rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})"
+COMMAND = rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})"
 _THEN_RESUME = r"\b(?:then resume(?: it)?|resume it)$"
 
 
@@ -33,5 +33,5 @@ def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
     """
     advice = str(cause_of(record).get("advice") or "")
     advice = re.sub(_THEN_RESUME, lambda match: f"{match[0].split()[0]}: backprop-tui resume {record['id']}", advice)
-    first, *others = (piece.strip(" ;,") for piece in re.split(_COMMAND, advice))
+    first, *others = (piece.strip(" ;,") for piece in re.split(COMMAND, advice))
     return first, list(filter(None, others))

@@ -168,10 +168,7 @@ def difference_row(metric: str, values: Sequence[float | None], baseline: str) -
     base = values[0] if values else None
     if base is None:
         return None
-    cells = [
-        baseline,
-        *(numbers.NOTHING if value is None else numbers.signed_metric(value - base) for value in values[1:]),
-    ]
+    cells = [baseline, *numbers.signed_metrics([None if value is None else value - base for value in values[1:]])]
     return ComparisonRow(label=f"{sanitize(metric)} - {baseline}", cells=tuple(cells))
 
 

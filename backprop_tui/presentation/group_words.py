@@ -10,6 +10,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Difference, Spread, Verdict
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, is_seed
+from backprop_tui.presentation.run_facts import settings_of
 
 BASELINE = "baseline"
 _MAX_DECIMALS = 6
@@ -24,8 +25,13 @@ def heading_text(table: GroupTable) -> str:
 
 
 def repetitions(table: GroupTable) -> str:
-    """What the runs of a row are: `seeds` or `runs`."""
-    return "seeds" if table.folded and any(map(is_seed, table.folded)) else "runs"
+    """What the runs of a row are: `seeds`, or `runs` if some of them have the same seed."""
+    seeds = [parameter.name for parameter in table.folded if is_seed(parameter)]
+    for row in table.rows:
+        distinct = {tuple(map(settings_of(member.record).get, seeds)) for member in row.members}
+        if len(distinct) < len(row.members):
+            return "runs"
+    return "seeds" if seeds else "runs"
 
 
 def metric_title(table: GroupTable) -> str:

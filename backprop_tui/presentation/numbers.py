@@ -7,7 +7,7 @@ Metrics have four significant digits, sizes one decimal below 100 unless it is 0
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from backprop_tui.domain.limits import GIGABYTE
 
@@ -81,6 +81,17 @@ def metric(value: object) -> str:
 def signed_metric(value: float) -> str:
     """As `metric`, with the sign of a positive value too: +0.017."""
     return f"{'+' if value > 0 else ''}{metric(value)}"
+
+
+def signed_metrics(values: Sequence[float | None]) -> list[str]:
+    """As `signed_metric`, all with the same number of decimals: -0.02010 and +0.01590, +12.3000 and +0.0012."""
+    texts = [metric(abs(value)) for value in values if value]
+    if not all(text.replace(".", "").isdigit() for text in texts):
+        return [NOTHING if value is None else signed_metric(value) for value in values]
+    decimals = max((len(text.partition(".")[2]) for text in texts), default=0)
+    whole = max((len(text.partition(".")[0]) for text in texts), default=0)
+    decimals = max(0, min(decimals, METRIC_CELLS - whole - 1))
+    return [NOTHING if value is None else f"{value:+.{decimals}f}" if value else "0" for value in values]
 
 
 def difference(value: float, of: float) -> str:

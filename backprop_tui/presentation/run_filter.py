@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun, kept_per_run
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
@@ -147,14 +148,16 @@ class RunFilter:
         """The values that it compares, by the names it has for them."""
         return {name: _values(name) for name in self.names}
 
-    def doubt(self, names: Names) -> str | None:
-        """What a word may mean instead, by the names of the runs; None if there is no doubt."""
+    def doubt(self, names: Names, *, matched: bool = True) -> str | None:
+        """What a word may mean instead, by the names of the runs and by whether any matched; None without a doubt."""
         arguments, metrics = ({plain_name(name) for name in known} for known in (names.arguments, names.metrics))
         for name in self.names:
             plain = plain_name(name)
             if plain_name(_inner(name)) not in arguments | metrics | _BUILT_IN.keys():
-                there_are = ", ".join(names.all[:_MAX_NAMED]) or "none"
-                return f"no run has an argument or a metric {name}; there are {there_are}"
+                near = nearest(_inner(name), names.all)
+                there_are = f"there are {', '.join(names.all[:_MAX_NAMED]) or 'none'}"
+                hint = there_are if near is None else f"did you mean {near}?"
+                return f"no run has an argument or a metric {name}; {hint}"
             if plain in arguments & metrics and not name.startswith("-"):
                 return f"{name} is an argument, else a metric: --{plain} is only the argument, last({plain}) the metric"
         for word in self.words:
@@ -163,6 +166,9 @@ class RunFilter:
                 return f"{word} is a metric: compare it, such as {word}<0.1 or best({word})<0.1"
             if plain in arguments:
                 return f"{word} is an argument: compare it, such as {word}=1e-3"
+            qualified = _QUALIFIED.fullmatch(word)
+            if not matched and qualified is not None and f"{qualified[1]}:" not in QUALIFIERS:
+                return f"{qualified[1]}: is no qualifier and was searched as text; there are {' '.join(QUALIFIERS)}"
         return None
 
 

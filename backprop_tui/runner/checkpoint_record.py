@@ -79,7 +79,9 @@ class CheckpointRecord:
         if named.role is FileRole.PART and may_be_checkpoint(os.path.basename(path)):
             return
         relative = None if os.path.isabs(saved.path) else os.path.normpath(saved.path)
-        announcement = _Announcement(path=path, relative=relative, at=time.time(), step=saved.step, log_step=step)
+        is_bare = named.step is None and saved.step == named.number
+        announced = self._believed(saved.step) if is_bare else saved.step
+        announcement = _Announcement(path=path, relative=relative, at=time.time(), step=announced, log_step=step)
         folders = self._folders() if relative is not None else ()
         for possible in (path, *(os.path.join(folder, relative or "") for folder in folders)):
             self._announced.pop(possible, None)
@@ -89,7 +91,7 @@ class CheckpointRecord:
             del self._announced[next(iter(self._announced))]
         known = self._find(path)
         if known is None or not known.written:
-            announced_step = self._step_of_announcement(announcement, named.step, named.number)
+            announced_step = self._step_of_announcement(announcement, named.step, self._believed(named.number))
             unseen = Checkpoint(path=path, step=announced_step, saved_at=announcement.at, written=False)
             others = [other for other in self._checkpoints() if other.path != path]
             self._recorder.change(checkpoints=tuple([*others, unseen][-KEPT_CHECKPOINTS:]))
@@ -163,7 +165,7 @@ class CheckpointRecord:
             return announcement.step
         before, around = self._steps_around(sighting.modified_at)
         # The log is read with a delay: a number in the name that lies in between is the step.
-        number, nearest = sighting.number, (before or around)[-1:]
+        number, nearest = self._believed(sighting.number), (before or around)[-1:]
         if number is not None and nearest and (nearest[0] <= number <= around[-1] or is_near(number, nearest[0])):
             return number
         if announcement is not None and announcement.log_step is not None:
@@ -171,6 +173,12 @@ class CheckpointRecord:
         if known is not None and not known.written and known.step is not None:
             return known.step  # it was announced to an earlier guardian
         return logged if logged is not None or self._recorder.live.step is not None else number
+
+    def _believed(self, number: int | None) -> int | None:
+        """A bare number in a name, if it may be a step: one far beyond the total is another number, such as a pid."""
+        total = self._recorder.live.total_steps
+        is_beyond = number is not None and total is not None and number > total and not is_near(number, total)
+        return None if is_beyond else number
 
     def _step_of_announcement(self, announcement: _Announcement, named: int | None, number: int | None) -> int | None:
         """As `_step_of`, before the file has been seen."""

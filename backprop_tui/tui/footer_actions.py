@@ -39,22 +39,30 @@ def log_footer(*, searching: bool, escapable: bool) -> Sequence[Action]:
 
 
 def footer_actions(
-    status: Status | None, *, group: AbstractSet[Status] = frozenset(), empty: bool = False
+    status: Status | None,
+    *,
+    group: AbstractSet[Status] = frozenset(),
+    marked: Sequence[Status] = (),
+    empty: bool = False,
 ) -> Sequence[Action]:
-    """Returns what applies to the selected row, most likely first.
+    """Returns what applies to the selected row or to the marked runs, most likely first.
 
     Args:
         status: Status of the selected run; None: no run is selected.
         group: Statuses of the members if the row is that of a group.
+        marked: Statuses of the marked runs, to which the actions apply instead.
         empty: Whether the store has no run at all.
     """
-    actions = [BY_ID[action_id] for action_id in _footer_ids(status, group=bool(group), empty=empty)]
-    statuses: AbstractSet[Status | None] = group or {status}
+    ids = _footer_ids(status, group=bool(group), empty=empty)
+    if len(marked) > 1:
+        ids = list(dict.fromkeys(("compare", *ids)))
+    actions = [BY_ID[action_id] for action_id in ids]
+    statuses: AbstractSet[Status | None] = {*marked} or group or {status}
     if not empty:
         actions = [action for action in actions if any(other not in action.refusals for other in statuses)]
     if group == {Status.COMPLETED}:
         actions = [action for action in actions if action.id != "resume"]  # it would start all of them again
-    if group:
+    if group and not marked:
         return [replace(action, short="curves") if action.id == "compare" else action for action in actions]
     if status is Status.PAUSED:
         return [replace(action, short="continue") if action.id == "pause" else action for action in actions]

@@ -11,11 +11,9 @@ from typing import NamedTuple
 from rich.cells import cell_len, get_character_cell_size, set_cell_size
 
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.fitting import fitted_name
 from backprop_tui.presentation.run_line import Tone
 from backprop_tui.tui.glyphs import Glyphs
-
-_LEAST_FRONT = 4  # cells of what is before the arguments in a name
-_SHORT_NAME = 3  # cells of the name of an argument
 
 
 def clip(text: str, width: int, glyphs: Glyphs) -> str:
@@ -39,47 +37,8 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
 
 
 def clip_name(name: str, width: int, glyphs: Glyphs) -> str:
-    """The name of a run, cut if it is too wide: `vit… lr=1e-3 ba…=64`.
-
-    The values of arguments, by which runs are told apart, stay whole and keep as much of their names as fits: the words
-    before them are cut or left out first. A name without arguments is cut in its middle.
-    """
-    words = name.split(" ")
-    first = next((index for index, word in enumerate(words) if "=" in word), len(words))
-    front, arguments = " ".join(words[:first]), words[first:]
-    if cell_len(name) <= width or not arguments:
-        return clip_middle(name, width, glyphs)
-    least = min(cell_len(front), _LEAST_FRONT)
-    for room in (width - least - 1, width):
-        values = _short_arguments(arguments, room, glyphs)
-        if cell_len(values) <= room:
-            break
-    else:  # their names do not fit, not even their first letters: the longest are left out
-        short = list(arguments)
-        for word in sorted(arguments, key=lambda word: word.find("="), reverse=True):
-            if cell_len(" ".join(short)) > width:
-                short[short.index(word)] = word.partition("=")[2] or word
-        values = " ".join(short)
-    room = width - cell_len(values) - 1
-    return f"{clip(front, room, glyphs)} {values}" if front and room >= least else clip(values, width, glyphs)
-
-
-def _short_arguments(arguments: Sequence[str], room: int, glyphs: Glyphs) -> str:
-    """The arguments with their names cut, the longest first, and at last to their first letters."""
-    parts = [word.partition("=") for word in arguments]
-    cells = [cell_len(name) if equals else 0 for name, equals, _ in parts]
-    excess = cell_len(" ".join(arguments)) - room
-    long = [index for index, count in enumerate(cells) if count > _SHORT_NAME]
-    while excess > 0 and long:
-        longest = max(long, key=lambda index: cells[index])
-        less = 1 if cells[longest] > _SHORT_NAME else _SHORT_NAME - 1
-        cells[longest], excess = cells[longest] - less, excess - less
-        long = [index for index in long if cells[index] > 1]
-    names = [
-        name if not equals else name[:1] if most == 1 else clip(name, most, glyphs)
-        for (name, equals, _), most in zip(parts, cells, strict=True)
-    ]
-    return " ".join(f"{name}{equals}{value}" for name, (_, equals, value) in zip(names, parts, strict=True))
+    """The name of a run, cut as in the tables of the commands."""
+    return clip(fitted_name(name, width, glyphs.clipped), width, glyphs)
 
 
 def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:

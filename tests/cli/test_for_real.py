@@ -342,7 +342,7 @@ def test_the_run_with_the_most_reward_is_the_best(terminal: Terminal) -> None:
     _run_group(terminal, _REWARDED, "--sweep", "seed=1..3")
     shown = terminal.type("show", "g")[1].decode().splitlines()
     assert shown[0] == "best first by ep_rew_mean, higher is better"
-    assert [line.split()[3:5] for line in shown[2:5]] == [[f"train:seed={n}", f"{4.0 * n:#.4g}"] for n in (3, 2, 1)]
+    assert [line.split()[4:6] for line in shown[2:5]] == [[f"seed={n}", f"{4.0 * n:#.4g}"] for n in (3, 2, 1)]
     best = _json(terminal, "status", "g@best")
     assert best["name"] == "train:seed=3"
     expected = {"metric": "ep_rew_mean", "direction": "max", "best": 12.0, "best_step": 4000, "last": 12.0}

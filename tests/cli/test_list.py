@@ -272,7 +272,8 @@ def test_a_bare_name_of_a_metric_is_searched_and_the_comparison_is_said(obey: Co
     listed = obey("list", "--filter", "val_loss")
     assert listed.out == ""
     assert "val_loss is a metric: compare it, such as val_loss<0.1" in listed.err
-    assert "there are val_loss" in obey("list", "--filter", "val_los<1").err
+    assert "did you mean val_loss?" in obey("list", "--filter", "val_los<1").err
+    assert "before: is no qualifier" in obey("list", "--filter", "before:1d").err
 
 
 def test_runs_are_sorted_by_any_metric_or_argument(obey: Commands, runs: Runs) -> None:

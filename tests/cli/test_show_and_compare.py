@@ -110,6 +110,14 @@ def test_only_differing_options_are_compared_and_the_best_is_marked(obey: Comman
     assert table["val_acc (best)"] == ["0.5000 at 1", "0.7500 at 1 *"]
 
 
+def test_runs_are_called_by_what_tells_them_from_the_others_of_their_name(obey: Commands, runs: Runs) -> None:
+    for run_id, rate, seed in (("a", "0.1", "1"), ("b", "0.1", "2"), ("c", "0.2", "1")):
+        measured(runs, run_id, 1.0, name="vit", spec=asked("--lr", rate, "--seed", seed))
+    assert obey("show", "a").lines[0].startswith("a  vit lr=0.1 seed=1  completed")
+    name = next(line for line in obey("compare", "a", "b").lines if line.startswith("name"))
+    assert name.split("  ")[-2:] == ["vit lr=0.1 seed=1", "vit lr=0.1 seed=2"]
+
+
 def test_limits_that_differ_are_shown(obey: Commands, runs: Runs) -> None:
     runs.ended("a", spec={"limits": RunLimits(gpu_max_temp_celsius=70.0)})
     runs.ended("b")
@@ -218,7 +226,7 @@ def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands
         ("3", "run2", "0.5000", "2", "0.5000"),
         ("-", "later", "-", "-", "-"),
     ]
-    assert "run1  train:lr=1  completed" in result.out
+    assert "run1  train lr=1  completed" in result.out
     shown = obey.json("show", "sweep")
     assert (shown["metric"], shown["best"]) == ("val_acc", "run1")
     assert [one["run"] for one in shown["runs"]] == ["run1", "run0", "run2", "later"]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.commands import show, status
-from backprop_tui.cli.tables import QUEUE_COLUMNS, RUN_COLUMNS, Column, columns_of, lines, one_line, shortened
+from backprop_tui.cli.tables import QUEUE_COLUMNS, RUN_COLUMNS, Column, lines, one_line
+from backprop_tui.presentation.fitting import columns_of, shortened
 
 COLUMNS = (
     Column(title="ID"),
@@ -92,6 +93,13 @@ def test_combining_accents_take_no_width_in_a_cut_text() -> None:
 
 def test_names_are_cut_in_the_middle() -> None:
     assert shortened("resnet50-sweep:lr=0.001,seed=3", 16, middle=True) == "resne…001,seed=3"
+
+
+def test_what_tells_runs_apart_in_a_name_has_room_before_other_columns() -> None:
+    columns = (Column(title="ID"), Column(title="NAME", least=12, middle=True), Column(title="STEP", spare=1))
+    row = ("a", "vit-b16 lr=1e-3 optimizer=adamw", "200/200")
+    assert lines(columns, [row], width=38)[1] == "a   vit-b16 lr=1e-3 op…=adamw  200/200"
+    assert lines(columns, [row], width=34)[1] == "a   vit-b16 lr=1e-3 optimiz…=adamw"
 
 
 def test_control_characters_are_removed() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.cli import output
+from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.invocation import run_program
 from backprop_tui.domain.sanitize import OutputFilter
 from backprop_tui.domain.status import Status
@@ -146,3 +146,21 @@ PIECES = [
 def test_a_sequence_may_be_cut_anywhere(pieces: tuple[bytes, ...], shown: str) -> None:
     shown_pieces = OutputFilter()
     assert b"".join([*map(shown_pieces.pass_on, pieces), shown_pieces.pass_on(b"", final=True)]).decode() == shown
+
+
+def test_messages_are_wrapped_between_words_and_commands_are_not_broken(
+    terminal: FakeTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = "backprop-tui resume --from /data/checkpoints/step_1000.pt ab12cd34"
+    text = f"backprop-tui: {'the checkpoint is not complete, ' * 3}use another: {command}; or 'run it again'"
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((80, 24)))
+    with redirect_stderr(terminal):
+        diagnostics.say(text)
+    lines = terminal.getvalue().splitlines()
+    assert " ".join(lines) == text
+    assert max(map(len, lines)) <= 80
+    assert sum(command in line for line in lines) == 1
+    pipe = io.StringIO()
+    with redirect_stderr(pipe):
+        diagnostics.say(text)
+    assert pipe.getvalue() == f"{text}\n"

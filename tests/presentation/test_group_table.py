@@ -152,6 +152,12 @@ def test_an_output_directory_of_each_run_is_no_hyperparameter() -> None:
     assert [row.values for row in group_table(only).rows] == [("d/a.csv",), ("d/b.csv",)]
 
 
+def test_runs_of_which_two_have_the_same_seed_are_no_seeds() -> None:
+    records = [member(f"--lr 1 --seed {seed}", 1.0, run_id=f"r{number}") for number, seed in enumerate((1, 2, 1))]
+    assert repetitions(group_table(records)) == "runs"
+    assert repetitions(group_table(records[:2])) == "seeds"
+
+
 def test_runs_without_a_difference_are_repetitions() -> None:
     table = group_table([member("--lr 1", value, run_id=f"r{value}") for value in (1.0, 3.0)])
     assert (table.parameters, table.folded, repetitions(table)) == ((), (), "runs")

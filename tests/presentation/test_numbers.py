@@ -92,3 +92,9 @@ def test_power_is_shown_with_its_limit_if_there_is_one() -> None:
 def test_a_missing_reading_is_never_shown_as_zero() -> None:
     for shown in (numbers.percent, numbers.watts, numbers.celsius, numbers.used_gigabytes, numbers.size, numbers.count):
         assert shown(None) == "-"
+
+
+def test_differences_have_one_number_of_decimals() -> None:
+    assert numbers.signed_metrics([-0.0201, 0.0159, None, 0.0]) == ["-0.02010", "+0.01590", "-", "0"]
+    assert numbers.signed_metrics([12.3, -0.0012]) == ["+12.3000", "-0.0012"]
+    assert numbers.signed_metrics([1.5, 2e-5]) == ["+1.500", "+2.00e-5"]

@@ -108,8 +108,9 @@ def test_a_mistake_says_what_is_accepted_and_filters_nothing(text: str, part: st
     [
         (
             "lr=1 best(val_los)<1",
-            "no run has an argument or a metric best(val_los); there are val_loss, dt, lr, batch_size",
+            "no run has an argument or a metric best(val_los); did you mean val_loss?",
         ),
+        ("bleu>1", "no run has an argument or a metric bleu; there are val_loss, dt, lr, batch_size"),
         ("val_loss", "val_loss is a metric: compare it, such as val_loss<0.1 or best(val_loss)<0.1"),
         ("nano lr", "lr is an argument: compare it, such as lr=1e-3"),
         ("dt>2", "dt is an argument, else a metric: --dt is only the argument, last(dt) the metric"),
@@ -119,6 +120,16 @@ def test_a_mistake_says_what_is_accepted_and_filters_nothing(text: str, part: st
 def test_what_a_word_may_mean_instead_is_said(text: str, doubt: str | None) -> None:
     names = Names(arguments=["lr", "batch_size", "dt"], metrics=["val_loss", "dt"])
     assert RunFilter.parse(text).doubt(names) == doubt
+
+
+def test_an_unknown_qualifier_is_said_where_its_text_is_found_nowhere() -> None:
+    for word in ("before:1d", "nano foo:bar"):
+        doubt = RunFilter.parse(word).doubt(Names(), matched=False)
+        assert doubt is not None
+        assert "is no qualifier" in doubt
+        assert "since: until:" in doubt
+        assert RunFilter.parse(word).doubt(Names(), matched=True) is None
+    assert RunFilter.parse("tag:x").doubt(Names(), matched=False) is None
 
 
 def test_an_argument_and_a_metric_of_one_name_can_be_compared() -> None:

@@ -23,6 +23,7 @@ from backprop_tui.domain.run import Spec
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_record
 from backprop_tui.runner.checkpoint_record import KEPT_CHECKPOINTS, CheckpointRecord
+from backprop_tui.runner.outputs.checkpoints import CheckpointFound
 from backprop_tui.runner.progress import MAX_METRICS, MAX_NUMBERED, ProgressRecorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.codec import decode, encode
@@ -189,6 +190,16 @@ def test_without_a_total_there_is_no_time_to_the_end(recorded: Recorded) -> None
         clocked(recorded, 60.0 * number)
     assert recorded.recorder.live.eta_seconds is None
     assert recorded.recorder.live.step_seconds == pytest.approx(6, rel=0.01)
+
+
+@pytest.mark.parametrize(("name", "step"), [("ckpt-7440.pt", 334), ("ckpt-2990.pt", 2990), ("ckpt-3001.pt", 3001)])
+def test_a_number_in_a_name_that_is_beyond_the_total_is_no_step(tmp_path: Path, name: str, step: int) -> None:
+    recorded = Recorded(str(tmp_path), step=334, total_steps=3000)
+    number = int(name[5:9])
+    recorded.record(progress(334), saved(f"/x/{name}", number))
+    assert recorded.recorder.live.checkpoints[-1].step == step
+    recorded.checkpoints.handle(CheckpointFound(path=f"/x/{name}", size_bytes=1, modified_at=9e9, number=number))
+    assert recorded.recorder.live.checkpoints[-1].step == step
 
 
 def test_the_number_of_remembered_announcements_is_limited(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,16 @@ def test_the_footer_names_what_a_key_does_now() -> None:
     assert texts(Status.COMPLETED, problem="train failed")["!"] == "next problem"
 
 
+def test_the_footer_offers_what_applies_to_the_marked_runs_first_to_compare_them() -> None:
+    completed, running = Status.COMPLETED, Status.RUNNING
+    for status, group in ((completed, set()), (completed, {completed}), (Status.QUEUED, set())):
+        keys = footer_texts(footer_actions(status, group=group, marked=(completed, completed, running)))
+        assert keys[0] == ("c", "compare")
+        assert "c compare" in text_of(draw_footer(keys, 80, note="3 marked"))
+    assert "stop" in {action.id for action in footer_actions(running, marked=(running, completed))}
+    assert "stop" not in {action.id for action in footer_actions(running, marked=(completed,))}
+
+
 @pytest.mark.parametrize("group", [True, False])
 @pytest.mark.parametrize("status", [*Status, None])
 def test_in_80_columns_the_footer_names_the_keys_that_filter_and_leave(status: Status | None, *, group: bool) -> None:

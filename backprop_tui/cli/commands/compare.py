@@ -15,6 +15,7 @@ from backprop_tui.client.run_metrics import (
     metric_to_draw,
     ranked,
     read_compared_run,
+    with_known_labels,
 )
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import Direction
@@ -80,7 +81,7 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
     run_ids = list(dict.fromkeys(run_id for of_handle in resolved for run_id in of_handle))
     if len(run_ids) < 2:
         raise UsageError("compare needs at least two runs", "for one: backprop-tui show RUN")
-    runs = [read_compared_run(session, run_id) for run_id in run_ids]
+    runs = with_known_labels(session.home, [read_compared_run(session, run_id) for run_id in run_ids])
     ranking = ranked(runs, arguments.metric)
     if not any(len(of_handle) > 1 for of_handle in resolved):
         return runs, ranking, 0
@@ -90,7 +91,7 @@ def _compared_runs(session: Session, arguments: argparse.Namespace) -> tuple[lis
 
 def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow], objective: Objective | None) -> None:
     rows = [
-        ComparisonRow(label="name", cells=tuple(str(run.record["name"]) for run in compared)),
+        ComparisonRow(label="name", cells=tuple(run.known.label for run in compared)),
         ComparisonRow(label="status", cells=tuple(status_word(run.record["status"]) for run in compared)),
         *compare.outcome_rows(compared, Moment.now()),
         *options,

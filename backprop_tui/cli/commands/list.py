@@ -119,7 +119,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value([run.record for run in chosen])
         return OK
-    if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs)):
+    if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs, matched=bool(chosen))):
         diagnostics.say(doubt)
     if chosen:
         compared = {} if arguments.filter is None else arguments.filter.compared
@@ -163,10 +163,10 @@ def _sorted_column(
     return {word: lambda run: field.text(run, moment) or None}
 
 
-def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun]) -> str | None:
+def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun], *, matched: bool) -> str | None:
     from backprop_tui.presentation.run_filter import names_of_runs
 
-    return runs_filter.doubt(names_of_runs(runs))
+    return runs_filter.doubt(names_of_runs(runs), matched=matched)
 
 
 def _print_handles(records: Sequence[JsonObject]) -> None:

@@ -16,6 +16,7 @@ from backprop_tui.client.run_metrics import (
     metric_to_draw,
     ranked,
     read_compared_run,
+    with_known_labels,
 )
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import direction_of, is_smoothed
@@ -72,7 +73,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         from backprop_tui.cli.group_tables import show_table
 
         return show_table(session, run_ids, arguments.over, next(iter(arguments.metric), None))
-    runs = [read_compared_run(session, run_id) for run_id in run_ids]
+    runs = with_known_labels(session.home, [read_compared_run(session, run_id) for run_id in run_ids])
     if len(runs) == 1:
         return _show_run(runs[0], arguments, session)
     ranking = ranked(runs, next(iter(arguments.metric), None))
@@ -118,7 +119,7 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
         figures = (value_text(value), numbers.count(None if value is None else value.step)) if values else ()
         place = numbers.NOTHING if value is None else str(number)
         last = value_text(None if series is None else series.last)
-        rows.append((place, run.known.id, status_word(run.record["status"]), str(run.record["name"]), *figures, last))
+        rows.append((place, run.known.id, status_word(run.record["status"]), run.known.label, *figures, last))
     tables.show(columns, rows)
 
 
@@ -141,7 +142,7 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
             {"run": run_id, "metrics": {name: _as_json(series, run.record) for name, series in metrics.items()}}
         )
         return OK
-    output.line(_heading(run.record))
+    output.line(_heading(run.known))
     if not metrics:
         diagnostics.say(f"no metrics were found in its output; backprop-tui logs {run_id} shows the output")
         return OK
@@ -153,9 +154,9 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
     return OK
 
 
-def _heading(record: JsonObject) -> str:
-    run = KnownRun(record=record)
-    parts = [run.id, record["name"], status_word(record["status"]), durations.elapsed(record["duration_seconds"])]
+def _heading(run: KnownRun) -> str:
+    took = durations.elapsed(run.record["duration_seconds"])
+    parts = [run.id, run.label, status_word(run.record["status"]), took]
     return tables.one_line("  ".join(filter(None, [*parts, reason_text(run, Moment.now())])))
 
 

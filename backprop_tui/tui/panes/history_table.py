@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.presentation.fitting import least_columns
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of, is_diverged, own_result
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
@@ -36,6 +37,8 @@ from backprop_tui.tui.panes.run_table import (
 
 _GAP = 2
 _WIDE = 100
+_NAME, _MOST_NAME = 28, 40
+_MOST_TELLING = 2  # columns that a name takes no room from
 _MAX_TITLE_CELLS = 16
 _MIN_NOTE_CELLS = 8
 _MIN_NAME_CELLS = 4  # of a metric
@@ -89,8 +92,8 @@ class HistoryColumns:
         return [placed.field.key for placed in self.placed]
 
 
-def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
-    """As many of the columns as fit, the first ones first; the name gets what is left, then the notes."""
+def history_columns(width: int, fields: Iterable[RunField], names: Sequence[str] = ()) -> HistoryColumns:
+    """As many of the columns as fit beside these names, the first ones first; the rest is for names, then for notes."""
     if width < NARROW:
         return HistoryColumns(width=width, name=max(1, width - NAME_AT - 1))
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
@@ -104,7 +107,12 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
             room -= cells
         else:
             left_out += 1
-    grown = min(room, max(0, 28 - name))
+    optional = [field for field in chosen[_MOST_TELLING:] if _kind(field)]
+    while optional and name + room < _name_cells(names, chosen, least_columns):
+        chosen.remove(field := optional.pop())
+        room += _cells(field) + _GAP
+        left_out += 1
+    grown = min(room, max(0, max(_NAME, _name_cells(names, chosen, cell_len)) - name))
     placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
     times = [column for column in placed if column.field.key in TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
@@ -119,6 +127,13 @@ def history_columns(width: int, fields: Iterable[RunField]) -> HistoryColumns:
         note_end=note_end - _GAP,
         left_out=left_out,
     )
+
+
+def _name_cells(names: Iterable[str], shown: Iterable[RunField], cells_of: Callable[[str], int]) -> int:
+    """How many cells the names take without the arguments that have columns of their own."""
+    keys = {field.key for field in shown}
+    words = ([word for word in name.split(" ") if ARGUMENT + word.partition("=")[0] not in keys] for name in names)
+    return min(_MOST_NAME, max((cells_of(" ".join(of_name)) for of_name in words), default=0))
 
 
 def _cells(field: RunField) -> int:

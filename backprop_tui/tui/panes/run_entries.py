@@ -21,6 +21,7 @@ from backprop_tui.presentation.run_order import RunSort, ordered_parts, place_am
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again
 _MAX_JUDGED = 300  # the newest runs, by which the columns are chosen
+_MAX_NAMES = 20  # of them, for which there must be room
 _MOST_ADDED = 100  # runs that end between two snapshots
 _STEP = 250  # runs whose values are found in one step: a key that comes then waits for a millisecond or two
 
@@ -131,7 +132,7 @@ class EndedRuns:
         self._ranked: tuple[int, list[KnownRun]] | None = None
         self.revision = 0  # higher when there are other runs
         self._by_group: dict[str, list[KnownRun]] = {}
-        self._columns: tuple[int, tuple[list[str], AbstractSet[str]]] | None = None
+        self._columns: tuple[int, tuple[list[str], AbstractSet[str], tuple[str, ...]]] | None = None
         self._all_columns: tuple[object, list[str]] | None = None
         self._items: tuple[tuple[object, ...], IndexedItems] | None = None
         self._sorted: dict[RunSort, tuple[list[Any], tuple[list[int], ...]]] = {}
@@ -212,11 +213,12 @@ class EndedRuns:
     def members(self, group: str) -> Sequence[KnownRun]:
         return self._by_group.get(group, ())
 
-    def columns(self, listed: Sequence[KnownRun]) -> tuple[list[str], AbstractSet[str]]:
-        """The columns that tell the listed runs apart, the most telling first, and the ambiguous names."""
+    def columns(self, listed: Sequence[KnownRun]) -> tuple[list[str], AbstractSet[str], tuple[str, ...]]:
+        """The columns that tell the listed runs apart, the most telling first, the ambiguous names, names of rows."""
         if self._columns is None or self._columns[0] != len(listed):
             judged = listed[:_MAX_JUDGED]
-            self._columns = len(listed), (chosen_by_default(judged), shared_names(judged))
+            names = (run.label if _group(run) is None else run.arguments for run in judged[:_MAX_NAMES])
+            self._columns = len(listed), (chosen_by_default(judged), shared_names(judged), tuple(dict.fromkeys(names)))
         return self._columns[1]
 
     def all_columns(self, unfinished: Sequence[KnownRun]) -> list[str]:

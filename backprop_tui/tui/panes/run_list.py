@@ -304,7 +304,8 @@ class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
 
     The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first;
-    `shared` has the names that do not say which column is meant, `used` the columns that active runs have values for.
+    `shared` has the names that do not say which column is meant, `used` the columns that active runs have values for,
+    `names` what ended runs are called.
     """
 
     rows: Sequence[RunRow]
@@ -317,6 +318,7 @@ class RunListView:
     below: int = 0
     history: Sequence[str] = ()
     shared: AbstractSet[str] = field(default_factory=frozenset)
+    names: tuple[str, ...] = ()
     history_from: int = 0
     gpu_cells: int = LEAST_GPU_CELLS
     used: AbstractSet[str] = field(default_factory=frozenset)
@@ -365,7 +367,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     first, rest = _items(unfinished, listed, snapshot.moment, options)
-    columns, shared = options.ended.columns(listed)
+    columns, shared, names = options.ended.columns(listed)
     if older:
         rest = IndexedItems([*rest, Entry(OLDER, older=older)])
     return RunListView(
@@ -377,6 +379,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         hidden=options.hidden,
         history=_history_columns(options, columns),
         shared=shared,
+        names=names,
         history_from=_history_from(first, rest, options.sort) if unfinished else 0,
         gpu_cells=_gpu_cells(unfinished, snapshot.host),
         used=_used_columns(unfinished),

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_fields import own_result
@@ -313,12 +314,12 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
 
 
 def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
-    """A long name without what runs of that name share, then cut so that they still differ."""
+    """A long name without the arguments that unfinished runs of that name share, then cut so that they still differ."""
     if row.member:
         return "  " + clip_name(name, cells - 2, glyphs)
-    if row.run is not None and cell_len(name) > cells and name == row.name:
-        short = sanitize(row.run.short or row.run.arguments)
-        name = name if short in ("", name) else glyphs.clipped + short
+    if row.run is not None and row.run.short and cell_len(name) > cells and name == row.name:
+        front = split_point(row.run.name)[0]
+        name = name if row.run.short == row.run.label else sanitize(f"{front} {row.run.short}")
     return clip_name(name, cells, glyphs)
 
 

@@ -284,11 +284,11 @@ class RunsTable(LineWidget, can_focus=True):
 
     def _place_columns(self, view: RunListView, width: int) -> None:
         """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
-        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, view.shared
+        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, view.shared, view.names
         if placed_for != self._placed_for:
             self._placed_for = placed_for
             self._columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
-            history = history_columns(width, filter(None, map(view.column, view.history)))
+            history = history_columns(width, filter(None, map(view.column, view.history)), view.names)
             self._history = self._history if history == self._history else history
 
     @property

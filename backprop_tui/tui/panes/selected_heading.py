@@ -44,7 +44,7 @@ def draw_selected_heading(view: PaneHeading | None, tab: int, width: int, glyphs
 
 
 def _clipped_name(view: PaneHeading, width: int, glyphs: Glyphs) -> str:
-    return clip_name(view.name, max(8, width // 4), glyphs)
+    return clip_name(view.name, max(8, width // 3), glyphs)
 
 
 def _tab_titles(view: PaneHeading, chosen: int, width: int, glyphs: Glyphs) -> tuple[int, list[str]]:

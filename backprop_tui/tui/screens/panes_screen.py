@@ -191,7 +191,7 @@ class PanesScreen(FilteredScreen):
         self._ask_for_history()
         self.state.update_order(snapshot)
         runs = run_list_view(snapshot, self.state)
-        self._lay_out(len(runs.rows))
+        self._lay_out(runs.lines)
         self._paint_bars(width)
         beginning = beginning_view(snapshot, example=snapshot.is_beginning and self.example is not None)
         self.runs_table.show_view(runs, beginning, from_top=from_top, keep=keep)
@@ -253,12 +253,14 @@ class PanesScreen(FilteredScreen):
         footer.show_actions(actions, width, note=self._marked_note)
 
     def row_actions(self) -> Sequence[Action]:
-        """What applies to the row under the cursor, most likely first."""
+        """What applies to the marked runs, else to the row under the cursor, most likely first."""
         run = self.state.selected_run(self.snapshot)
         status = None if run is None or self.state.row == OLDER else run.status
         members = self.state.group_members(self.snapshot) if self.state.is_group_row else ()
         group = {member.status for member in members}
-        return footer_actions(status, group=group, empty=self.snapshot.is_beginning)
+        marked = map(self.snapshot.find, self.state.marked & self.runs_table.view.run_ids)
+        statuses = [run.status for run in marked if run is not None]
+        return footer_actions(status, group=group, marked=statuses, empty=self.snapshot.is_beginning)
 
     def offered(self, actions: Iterable[AnyActionT]) -> list[AnyActionT]:
         """Those that are not refused because the dashboard is read-only."""
@@ -273,7 +275,7 @@ class PanesScreen(FilteredScreen):
         return f"{shown} marked" + (f", {hidden} hidden" if hidden else "")
 
     def _lay_out(self, runs: int) -> None:
-        """Divides the screen for so many rows of the list, and what the selected run has to show."""
+        """Divides the screen for so many lines of the list, and what the selected run has to show."""
         shown = self._layout_now
         content = self.selected.content_rows
         needs = PaneNeeds(
@@ -385,7 +387,7 @@ class PanesScreen(FilteredScreen):
     def _settle(self) -> None:
         self._settling = None
         shown = self._layout_now
-        self._lay_out(len(self.runs_table.view.rows))
+        self._lay_out(self.runs_table.view.lines)
         if self._layout_now != shown:
             self.paint()
         self._prepare_sorting()

@@ -66,7 +66,8 @@ class FilteredScreen(RuledScreen):
         """What is wrong with the filter, or what the word at its end may become."""
         if self._is_filter_open:
             self.filter_input.names_of(self.snapshot.all_runs)
-            hint, is_mistake = self.filter_input.hint(self.state.filter)
+            matched = self.runs_table.view.shown > 0
+            hint, is_mistake = self.filter_input.hint(self.state.filter, matched=matched)
             line = Piece(f" {clip(hint, self.size.width - 2, self.glyphs)}", Token.WARN if is_mistake else Token.MUTED)
             self._filter_hint.show([(line,)])
 

@@ -28,14 +28,17 @@ class FilterInput(LineInput):
         if len(runs) != self._count:
             self._count, self._names = len(runs), names_of_runs(runs)
 
-    def hint(self, filter_: RunFilter) -> tuple[str, bool]:
-        """What the last word may become, else what is wrong, else what is accepted; and whether something is wrong."""
+    def hint(self, filter_: RunFilter, *, matched: bool) -> tuple[str, bool]:
+        """What the last word may become, else what is wrong, else what is accepted; and whether something is wrong.
+
+        `matched`: whether any run matches the filter.
+        """
         matching = completions(self.value, self._names.all)
         if matching and len(matching) <= _MAX_SHOWN:
             return f"tab completes: {' '.join(map(sanitize, matching))}", False
         if filter_.mistakes:
             return sanitize(filter_.mistakes[0]), True
-        doubt = filter_.doubt(self._names)
+        doubt = filter_.doubt(self._names, matched=matched)
         if doubt is not None:
             return sanitize(doubt), True
         return f"all words have to match: {ACCEPTED}", False

@@ -70,17 +70,17 @@ def _names(*runs: KnownRun) -> list[str]:
 def test_a_name_without_room_keeps_what_tells_it_from_the_others() -> None:
     old = replace(ended("old", name="train"), record=ended("old", name="train").record | {"script": "train.py"})
     assert _names(*(_trial(seed, f"--lr 1e-2 --seed {seed}") for seed in ("13", "14", "15")), old)[:3] == [
-        "…seed=13",
-        "…seed=14",
-        "…seed=15",
+        "train seed=13",
+        "train seed=14",
+        "train seed=15",
     ]
     rates = _names(_trial("a", "--lr 1e-2 --seed 1"), _trial("b", "--lr 1e-3 --seed 2"), old)
-    assert rates[:2] == ["…lr=1e-2 seed=1", "…lr=1e-3 seed=2"]
+    assert rates[:2] == ["train lr=1e-2 s=1", "train lr=1e-3 s=2"]
     names = ("resnet50-imagenet-lr1e-3", "resnet50-imagenet-lr1e-4")
     assert _names(*(_trial(name, "", name=name) for name in names)) == ["resnet…net-lr1e-3", "resnet…net-lr1e-4"]
     assert _names(_trial("a", "--lr 1"), _trial("b", "--lr 2")) == ["train lr=1", "train lr=2"]
     sizes = [_trial(size, f"--batch-size {size}", is_over=True) for size in ("64", "128")]
-    assert _names(*sizes) == ["…batch-size=64", "…batch-size=128"]
+    assert _names(*sizes) == ["train batch-s…=64", "train batch-…=128"]
 
 
 def test_an_eta_beyond_the_timebox_warns_where_no_slice_follows() -> None:

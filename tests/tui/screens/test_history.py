@@ -358,7 +358,7 @@ async def test_a_mistake_in_the_filter_is_said_and_leaves_the_list() -> None:
         assert "since:soon is no time; use 7d" in hint(stage)
         assert order(stage) == ["e1", "e2", "e3", "e4"]
         await press(stage, "ctrl+u", *"val_los<1")
-        assert "no run has an argument or a metric val_los; there are loss, val_loss" in hint(stage)
+        assert "no run has an argument or a metric val_los; did you mean val_loss?" in hint(stage)
         await press(stage, "ctrl+u", *"val_loss")
         assert "val_loss is a metric: compare it, such as val_loss<0.1" in hint(stage)
 

@@ -134,6 +134,14 @@ async def test_beside_each_other_the_keys_move_the_rule_between_the_columns() ->
         assert stage.bridge.remembered[-1].rows is None
 
 
+async def test_the_heading_of_ended_runs_takes_a_row_of_the_runs() -> None:
+    ended_runs = [ended(f"e{number}") for number in range(21)]
+    async with staged(snapshot(running("a"), *ended_runs[:20]), size=(200, 50)) as stage:
+        await stage.becomes(snapshot(running("a"), *ended_runs))
+        assert stage.layout.history_rows
+        assert stage.layout.runs_rows > stage.app.query_one(RunsTable).view.lines
+
+
 async def test_it_starts_with_the_rule_where_it_was_put() -> None:
     async with staged(rule=RulePlace(rows=0.25)) as stage:
         shown = stage.layout
