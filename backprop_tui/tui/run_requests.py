@@ -163,8 +163,8 @@ class RunRequests(BackgroundCalls):
 
         return await self._run(work)
 
-    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
-        """What the governor would decide now about these new runs.
+    async def dry_run(self, *lines: Sequence[str]) -> StartVerdict:
+        """What the governor would decide now about the new runs of all these command lines together.
 
         Raises:
             BackpropError: the request is refused.
@@ -174,8 +174,8 @@ class RunRequests(BackgroundCalls):
             from backprop_tui.client.dry_run import preview_runs
             from backprop_tui.client.submit import plan
 
-            planned = plan(self._session, self._cli.parse_run(words))
-            return verdict_from(planned, preview_runs(self._session, planned.runs))
+            plans = [plan(self._session, self._cli.parse_run(words)) for words in lines]
+            return verdict_from(plans, preview_runs(self._session, [run for each in plans for run in each.runs]))
 
         return await self._in_thread(work)
 

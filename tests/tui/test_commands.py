@@ -204,6 +204,17 @@ def test_a_dry_run_says_what_the_governor_would_decide(
     assert [run.name for run in Path(session.home.runs).iterdir()] == ["other"]
 
 
+def test_a_dry_run_of_several_commands_takes_those_before_to_have_started(
+    runner: CommandRunner, session: Session, workplace: Path
+) -> None:
+    limits = "[governor]\nmax_load_per_core = 0\nstarts_per_minute = 0\n"
+    Path(session.config_path).parent.mkdir(parents=True)
+    Path(session.config_path).write_text(f"max_parallel = 1\nmin_free_ram_gb = 0\n{limits}")
+    lines = [["--gpu-probe", "none", "--", "sleep", seconds] for seconds in ("1", "2", "3", "4")]
+    verdict = play(runner.dry_run(*lines))
+    assert (verdict.starts, verdict.runs, verdict.text[:24]) == (1, 4, "4 runs, 1 start now; the")
+
+
 @pytest.mark.parametrize(
     ("line", "sweep", "advised"),
     [

@@ -47,7 +47,7 @@ from backprop_tui.tui.screens.draft import (
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput
-from backprop_tui.tui.start_verdict import StartVerdict, joined
+from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -320,8 +320,10 @@ class NewRun(CompletingForm):
         with suppress(ValueError):  # a quotation is being typed
             if message.place is None:
                 self._change(command.with_added(message.text), f"added {message.text}")
-            else:
-                self._change(command.with_value(message.place, message.text), f"argument {message.place}")
+                return
+            changed = command.with_value(message.place, message.text)
+            if not message.goes_on or changed.names == command.names:
+                self._change(changed, f"argument {message.place}")
 
     @on(ArgumentTable.RowKey)
     def _argument_key(self, message: ArgumentTable.RowKey) -> None:
@@ -420,6 +422,7 @@ class NewRun(CompletingForm):
         if command != self._state.command and self.is_mounted:
             self._state = _State(command, self._state.fields)
             self._show_rows()
+            self.find_completions()  # it may be a value of one of the options that are known now
         self.draw_status()
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
@@ -431,7 +434,7 @@ class NewRun(CompletingForm):
         if self._is_empty:
             return None, ""
         try:
-            return joined([await self._commands.dry_run(words) for words in lines]), ""
+            return await self._commands.dry_run(*lines), ""
         except BackpropError as error:
             return None, in_terms_of_fields(sanitize(str(error)), self._state.fields)
 
