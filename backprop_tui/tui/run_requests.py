@@ -197,7 +197,9 @@ class RunRequests(BackgroundCalls):
 
     async def settings(self) -> Settings:
         """Every setting with its value and origin, and what is wrong in the files."""
-        return await self._in_thread(self._session.valid_settings)
+        from backprop_tui.tui.user_commands import user_commands
+
+        return await self._in_thread(lambda: self._session.valid_settings(lambda settings: user_commands(settings)[1]))
 
     @property
     def _cli(self) -> CommandLine:

@@ -257,6 +257,15 @@ def test_a_command_line_that_is_refused_raises_its_error(
     assert not play(runner.submit(words)).done
 
 
+def test_what_is_wrong_with_the_keys_is_among_the_problems_of_the_settings(
+    runner: CommandRunner, session: Session, workplace: Path
+) -> None:
+    Path(session.config_path).parent.mkdir(parents=True)
+    Path(session.config_path).write_text('max_paralel = 1\n[keys]\nf6 = "nope"\nf7 = "no"\n')
+    lines = [problem.where.rpartition(":")[2] for problem in play(runner.settings()).problems]
+    assert lines == ["1", "3", "4"]
+
+
 def test_a_setting_is_written_and_read(runner: CommandRunner) -> None:
     assert play(runner.set_config("max_parallel", "3")).message == "written: max_parallel = 3"
     assert play(runner.settings())["max_parallel"] == 3
