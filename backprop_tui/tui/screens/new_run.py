@@ -303,7 +303,7 @@ class NewRun(CompletingForm):
             self.refresh_state(fill=True)
 
     @on(Input.Changed)
-    def _field_changed(self) -> None:
+    def take_values(self) -> None:
         values, before = self.values(), self._state.fields
         changed = [name for name, value in values.items() if value != before.get(name)]
         if changed:
@@ -318,12 +318,10 @@ class NewRun(CompletingForm):
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:
         command = self._state.command
         with suppress(ValueError):  # a quotation is being typed
-            if message.place is None:
-                self._change(command.with_added(message.text), f"added {message.text}")
-                return
-            changed = command.with_value(message.place, message.text)
+            place, text = message.place, message.text
+            changed = command.with_added(text) if place is None else command.with_value(place, text)
             if not message.goes_on or changed.names == command.names:
-                self._change(changed, f"argument {message.place}")
+                self._change(changed, f"added {text}" if place is None else f"argument {place}")
 
     @on(ArgumentTable.RowKey)
     def _argument_key(self, message: ArgumentTable.RowKey) -> None:
@@ -427,6 +425,7 @@ class NewRun(CompletingForm):
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
         """Returns the verdict, or why there is none; neither while there is nothing to try."""
+        await self.quote_path()
         try:
             lines = list(map(words_of, self._drafts))
         except ValueError as error:
@@ -461,6 +460,7 @@ class NewRun(CompletingForm):
         self.draw_status()
 
     async def _submit(self, *, stay: bool) -> None:
+        await self.quote_path()
         self._error, submitted = "", self.draft
         try:
             result = await self._carry_out(list(map(words_of, self._drafts)))

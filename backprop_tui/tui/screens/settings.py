@@ -291,7 +291,9 @@ class SettingsScreen(DismissOnce, Screen[None]):
         message = self._message if self._message.text else self._problem
         if not message.text and self.rows and not self._listed:
             message = Piece("no setting matches; esc shows all", Token.WARN)
-        rows = wrapped(message.text, width - 4)[:_MESSAGE_ROWS]
+        rows = wrapped(message.text, width - 4)
+        if len(rows) > _MESSAGE_ROWS:
+            rows = [*rows[: _MESSAGE_ROWS - 1], f"{rows[_MESSAGE_ROWS - 1]} {self._glyphs.clipped}"]
         bold = message.token is Token.BAD
         return [(Piece(clip(f"  {row}", width, self._glyphs), message.token, bold=bold),) for row in rows]
 

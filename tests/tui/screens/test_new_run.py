@@ -287,6 +287,7 @@ async def test_tab_on_dashes_alone_lists_all_options_before_it_takes_one() -> No
         await until(stage, lambda: "tab lists all" in hint.shown_text)
         assert hint.size.height == 1
         assert "--lr" not in hint.shown_text
+        assert len(hint.line_text(0)) <= hint.size.width
         await stage.pilot.press("tab")
         await until(stage, lambda: "--lr" in hint.shown_text)
         assert all(option in hint.shown_text for option in commands.options)
@@ -469,3 +470,16 @@ async def test_enter_does_not_ask_about_a_list_that_ctrl_s_decided() -> None:
         await stage.pilot.press("n", *"train.py --seed 0,1,2", "ctrl+s", "ctrl+s", "enter")
         await until(stage, lambda: bool(submitted(commands)))
         assert submitted(commands) == [("run", "train.py", "--", "--seed", "0,1,2")]
+
+
+async def test_a_pasted_path_with_blanks_is_quoted_if_there_is_such_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "my runs" / "train it.py"
+    path.parent.mkdir()
+    path.write_text("")
+    async with staged() as stage:
+        await stage.pilot.press("n")
+        field = dialog(stage).field("command")
+        field.post_message(events.Paste(str(path)))
+        await until(stage, lambda: field.value == f"'{path}'")
+        await stage.pilot.press(*" --lr 1", "enter")
+        await until(stage, lambda: ("run", str(path), "--", "--lr", "1") in stage.commands.calls)
