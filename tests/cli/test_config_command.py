@@ -117,8 +117,8 @@ def test_check_and_the_dashboard_name_the_same_mistakes_in_keys_and_commands(
     assert run_program(["config", "check"], key_problems=_key_problems) == 2
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
-        f"bad   {path}:1: the key s is in use (stop); choose another",
-        f"bad   {path}:1: f5 = 'stpo' is neither an action nor a command; did you mean stop?",
+        f"bad   {path}:2: the key s is in use (stop); choose another",
+        f"bad   {path}:3: f5 = 'stpo' is neither an action nor a command; did you mean stop?",
     ]
     assert lines[2].startswith(f"bad   {path}:1: f6: ls {{rundir}}: {{rundir}} is not a placeholder; these are: {{id}}")
     assert lines[3:] == ["ok    environment"]

@@ -117,7 +117,7 @@ def _draw_row(row: SettingRow, width: int, glyphs: Glyphs, *, cursor: bool) -> L
     builder.put(left(row.key, min(_KEY, max(12, width // 2)), glyphs)).put(" ")
     unit = f" {row.unit}" if row.unit else ""
     builder.put(clip(row.value, max(1, width - builder.column - len(unit) - 1), glyphs), bold=is_set)
-    line = builder.put(unit, Token.MUTED).put(" " * (width - builder.column)).line()
+    line = builder.put(unit, Token.MUTED).line()
     return tuple(piece._replace(click=f"screen.choose({row.key!r})") for piece in line)
 
 
@@ -138,6 +138,10 @@ def draw_meaning(row: SettingRow, width: int, glyphs: Glyphs) -> list[Line]:
 
 class SettingsList(LineWidget):
     WHEEL_ROWS = 3
+
+    def piece_at(self, event: events.Click) -> Piece:
+        """A click on the blanks at the end of a row is about its setting, too."""
+        return next(iter(self._lines[event.y]), _NOTHING) if event.y < len(self._lines) else _NOTHING
 
     def turn_wheel(self, rows: int) -> None:
         self.call_later(self.run_action, f"screen.move({rows})")
