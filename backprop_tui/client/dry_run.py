@@ -97,22 +97,36 @@ def preview_runs(
     Slurm is asked once about runs for it, with their `environment`, or not at all without. Raises: SlurmRefused,
     SlurmUnavailable.
     """
-    if runs[0].spec.launcher == SLURM:
-        from backprop_tui.launchers.slurm import Slurm, options_of
+    local = [run for run in runs if run.spec.launcher != SLURM]
+    measured = _measure(session, local)
+    decisions = iter(_decide(session.home, session.config_path, local, measured) if local else ())
+    job = _job(next((run for run in runs if run.spec.launcher == SLURM), None), environment)
+    admitted = Admit(placement=Placement(gpus=None))
+    return [
+        RunPreview(run=run, decision=admitted, job=job)
+        if run.spec.launcher == SLURM
+        else RunPreview(run=run, decision=next(decisions))
+        for run in runs
+    ]
 
-        answer = None if environment is None else Slurm(environment=environment).check(runs[0])
-        job = SlurmPreview(options=tuple(options_of(runs[0])), answer=answer)
-        return [RunPreview(run=run, decision=Admit(placement=Placement(gpus=None)), job=job) for run in runs]
-    decisions = _decide(session.home, session.config_path, runs, _measure(session, runs[0]))
-    return [RunPreview(run=run, decision=decision) for run, decision in zip(runs, decisions, strict=True)]
+
+def _job(run: Run | None, environment: Mapping[str, str] | None) -> SlurmPreview | None:
+    if run is None:
+        return None
+    from backprop_tui.launchers.slurm import Slurm, options_of
+
+    answer = None if environment is None else Slurm(environment=environment).check(run)
+    return SlurmPreview(options=tuple(options_of(run)), answer=answer)
 
 
-def _measure(session: ClientSession, run: Run) -> Readings | None:
-    """Readings taken now with the probe that the run asks for; None if a sampler is alive or the probe fails."""
-    probe = machine_probe(session.config_path) if run.spec.gpu_probe == "auto" else run.spec.gpu_probe
+def _measure(session: ClientSession, runs: Sequence[Run]) -> Readings | None:
+    """Readings taken now with the probe of the first run with GPUs; None if a sampler is alive or the probe fails."""
+    probes = (run.spec.gpu_probe for run in runs if run.spec.gpus != 0)
+    asked = next(probes, NO_PROBE)
+    probe = machine_probe(session.config_path) if asked == "auto" else asked
     seconds = machine_limits(session.config_path).sample_seconds
     readings = read_readings(session.home.readings)
-    if probe == NO_PROBE or run.spec.gpus == 0 or (readings and not is_stale(time.time() - readings.time, seconds)):
+    if probe == NO_PROBE or (readings and not is_stale(time.time() - readings.time, seconds)):
         return None
     sample = OwnSampler(session.home, probe=probe, sample_seconds=seconds).sample()
     return None if sample is None else sample.readings

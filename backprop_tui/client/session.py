@@ -16,7 +16,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 
 if TYPE_CHECKING:
-    from backprop_tui.config.load import Settings
+    from backprop_tui.config.load import KeyProblems, Settings
     from backprop_tui.domain.run import Run
     from backprop_tui.store.run_view import RunView
 
@@ -87,11 +87,11 @@ class ClientSession:
             self.warn_once(note)
         return settings
 
-    def valid_settings(self) -> Settings:
+    def valid_settings(self, key_problems: KeyProblems | None = None) -> Settings:
         """The settings in force as far as they are valid, with the problems."""
         from backprop_tui.config.load import load_valid
 
-        return load_valid(**self._sources)
+        return load_valid(**self._sources, key_problems=key_problems)
 
     @property
     def _sources(self) -> Mapping[str, Any]:

@@ -29,6 +29,14 @@ def line_in_toml(content: str, name: str) -> int | None:
     return table_line
 
 
+def line_of_item(content: str, name: str, item: str | int) -> int | None:
+    """Returns the line of a key in a table, or of one of several tables of the same name, counted from 0."""
+    if isinstance(item, str):
+        return line_in_toml(content, f"{name}.{_unquoted(item)}")
+    lines = [line for line, defined in names_in_toml(content) if defined == name]
+    return lines[item] if item < len(lines) else None
+
+
 def names_in_toml(content: str) -> Iterator[tuple[int, str]]:
     """Yields each line that defines a table or a key, with the full name."""
     table = ""
@@ -142,7 +150,7 @@ def read_text(path: str) -> str | None:
 
 def _toml_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
     for name, raw in flatten(parse_toml(path, content)):
-        where = _location(path, line_in_toml(content, name))
+        where = location(path, line_in_toml(content, name))
         if name in KEYS:
             yield _Entry(KEYS[name], name, raw, where)
         elif name in SECTIONS:
@@ -157,7 +165,7 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
     for name, raw in flatten(_parse_json(path, content)):
         if name in ORIGINAL_ARGUMENTS:
             continue
-        where = _location(path, line_in_json(content, name))
+        where = location(path, line_in_json(content, name))
         key = key_in_json(name)
         if key is None:
             yield unknown_key(where, name, {name: key.help for name, key in JSON_NAMES.items()})
@@ -179,7 +187,7 @@ def parse_toml(path: str, content: str) -> Tree:
         line = _line_in_message(str(error), content)
         is_duplicate = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
         hint = "a key or a table is defined twice" if is_duplicate else None
-        raise ConfigError(_location(path, line), f"not valid TOML: {error}", hint) from error
+        raise ConfigError(location(path, line), f"not valid TOML: {error}", hint) from error
     except RecursionError as error:
         raise ConfigError(path, "not valid TOML: nested too deeply") from error
 
@@ -198,14 +206,14 @@ def _parse_json(path: str, content: str) -> Tree:
         tree: dict[str, object] = {}
         for name, value in pairs:
             if name in tree:
-                raise ConfigError(_location(path, line_in_json(content, name)), f"{name!r} is defined twice")
+                raise ConfigError(location(path, line_in_json(content, name)), f"{name!r} is defined twice")
             tree[name] = value
         return tree
 
     try:
         tree = json.loads(content, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
-        raise ConfigError(_location(path, error.lineno), f"not valid JSON: {error}") from error
+        raise ConfigError(location(path, error.lineno), f"not valid JSON: {error}") from error
     except ValueError as error:  # a number of thousands of digits
         raise ConfigError(path, f"not valid JSON: {error}") from error
     except RecursionError as error:
@@ -224,5 +232,5 @@ def flatten(tree: Tree) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-def _location(path: str, line: int | None) -> str:
+def location(path: str, line: int | None) -> str:
     return path if line is None else f"{path}:{line}"

@@ -107,7 +107,10 @@ def integer(*, least: int | None = None, auto: bool = False) -> Kind:
 def choice(*allowed: str) -> Kind:
     def read(raw: object) -> Value:
         if raw not in allowed:
-            raise WrongValue(f"must be one of {', '.join(allowed)}")
+            from backprop_tui.domain.similar import nearest  # only needed to correct a mistake
+
+            near = nearest(str(raw), allowed)
+            raise WrongValue(f"{f'did you mean {near!r}? It ' if near else ''}must be one of {', '.join(allowed)}")
         return str(raw)
 
     return Kind(read, allowed)

@@ -6,7 +6,16 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.config.files import PROJECT_FILES, Setting, original_arguments_in, read_file, read_valid
+from backprop_tui.config.files import (
+    PROJECT_FILES,
+    Setting,
+    line_of_item,
+    location,
+    original_arguments_in,
+    read_file,
+    read_text,
+    read_valid,
+)
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Table, Value, WrongValue, parse_memory_limit
 from backprop_tui.domain.errors import ConfigError, UntrustedConfig
@@ -38,6 +47,13 @@ class Settings:
     def origin(self, name: str) -> str:
         """Where the value comes from: default, /path/config.toml:12, environment BACKPROP_X."""
         return self.settings[name].origin
+
+    def origin_of_item(self, name: str, item: str | int) -> str:
+        """Where an item of a table was set: a key in it, or its number if there are several tables of the name."""
+        origin = self.origin(name)
+        path, _, line = origin.rpartition(":")
+        content = read_text(path) if line.isdecimal() else None
+        return origin if content is None else location(path, line_of_item(content, name, item) or int(line))
 
     def number(self, name: str) -> float:
         value = self[name]
@@ -80,13 +96,22 @@ def load(*, environment: Mapping[str, str], directory: str, user_file: str, name
     """
     settings = load_valid(environment=environment, directory=directory, user_file=user_file, named=named)
     for problem in settings.problems:
-        raise type(problem)(problem.where, problem.problem, problem.hint or CHECK_HINT)
+        hint = problem.hint or ""
+        between = "" if not hint else " " if hint.endswith("?") else "; "
+        raise type(problem)(problem.where, problem.problem, f"{hint}{between}{CHECK_HINT}")
     return settings
 
 
-def load_valid(*, environment: Mapping[str, str], directory: str, user_file: str, named: bool = False) -> Settings:
+def load_valid(
+    *,
+    environment: Mapping[str, str],
+    directory: str,
+    user_file: str,
+    named: bool = False,
+    key_problems: KeyProblems | None = None,
+) -> Settings:
     """Loads and merges what is valid of all layers, as `load` does; what is wrong is among the problems."""
-    return merged(read_layers(user_file, directory, environment, named=named))
+    return merged(with_key_problems(read_layers(user_file, directory, environment, named=named), key_problems))
 
 
 @lazy_dataclass(frozen=True, slots=True)

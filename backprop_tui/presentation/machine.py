@@ -73,6 +73,7 @@ def used_ram(host: HostReading) -> int | None:
 
 
 OPEN, WAITING, CONSERVATIVE, HELD, STARTING = "open", "waiting", "conservative", "held", "starting"
+HELD_HINT = "H releases"  # a key and what it does, which a click on it does, too
 _STATES = {GovernorMode.OPEN: OPEN, GovernorMode.HOLDING: WAITING, GovernorMode.CONSERVATIVE: CONSERVATIVE}
 _TITLES = {OPEN: "queue open", HELD: "queue held", STARTING: "starting the background process …"}
 
@@ -120,7 +121,7 @@ def idle_line(elsewhere: int) -> GovernorLine:
 
 def held_line(active: int) -> GovernorLine:
     still_running = f", {active} still running" if active else ""
-    return GovernorLine(state=HELD, clauses=(f"nothing new starts{still_running}", "H releases"))
+    return GovernorLine(state=HELD, clauses=(f"nothing new starts{still_running}", HELD_HINT))
 
 
 def status_clauses(governor: GovernorState) -> list[str]:

@@ -227,8 +227,10 @@ class Dashboard(App[int]):
         if not self.screen_stack:  # while the application closes
             return
         newest = next(reversed(list(self._notifications)), None)
+        covers_keys = bool(self.screen.query("#footer").exclude("FooterBar"))  # a footer that makes no room
         for rack in self.screen.query("ToastRack"):
-            rack.styles.padding = (0, keys_beside(self.size.width), 0, 0)
+            rack.styles.padding = (0, 0 if covers_keys else keys_beside(self.size.width), 0, 0)
+            rack.set_class(covers_keys, "-covers")
         for holder in self.screen.query("ToastHolder"):
             holder.display = newest is not None and str(holder.id).endswith(newest.identity)
         for footer in self.screen.query(FooterBar):

@@ -163,8 +163,8 @@ class RunRequests(BackgroundCalls):
 
         return await self._run(work)
 
-    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
-        """What the governor would decide now about these new runs.
+    async def dry_run(self, *lines: Sequence[str]) -> StartVerdict:
+        """What the governor would decide now about the new runs of all these command lines together.
 
         Raises:
             BackpropError: the request is refused.
@@ -174,8 +174,8 @@ class RunRequests(BackgroundCalls):
             from backprop_tui.client.dry_run import preview_runs
             from backprop_tui.client.submit import plan
 
-            planned = plan(self._session, self._cli.parse_run(words))
-            return verdict_from(planned, preview_runs(self._session, planned.runs))
+            plans = [plan(self._session, self._cli.parse_run(words)) for words in lines]
+            return verdict_from(plans, preview_runs(self._session, [run for each in plans for run in each.runs]))
 
         return await self._in_thread(work)
 
@@ -197,7 +197,9 @@ class RunRequests(BackgroundCalls):
 
     async def settings(self) -> Settings:
         """Every setting with its value and origin, and what is wrong in the files."""
-        return await self._in_thread(self._session.valid_settings)
+        from backprop_tui.tui.user_commands import user_commands
+
+        return await self._in_thread(lambda: self._session.valid_settings(lambda settings: user_commands(settings)[1]))
 
     @property
     def _cli(self) -> CommandLine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.arguments import OptionSyntax
@@ -40,43 +40,33 @@ class StartVerdict:
         return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
 
 
-def joined(verdicts: Sequence[StartVerdict]) -> StartVerdict:
-    """The verdict about the runs of several commands."""
-    held = [verdict for verdict in verdicts if verdict.starts < verdict.runs]
-    warnings = dict.fromkeys(verdict.warning for verdict in verdicts if verdict.warning)
-    return replace(
-        verdicts[0],
-        starts=sum(verdict.starts for verdict in verdicts),
-        runs=sum(verdict.runs for verdict in verdicts),
-        message=(*held, *verdicts)[0].message,
-        warning=". ".join(warnings) or None,
-    )
-
-
-def verdict_from(planned: SubmissionPlan, previews: Sequence[RunPreview]) -> StartVerdict:
-    held = [preview for preview in previews if not preview.starts]
-    interpreter = planned.program.interpreter
-    if previews[0].job is not None:
+def verdict_from(plans: Sequence[SubmissionPlan], previews: Sequence[RunPreview]) -> StartVerdict:
+    """The verdict about the runs of several commands; interpreter and options are those of the first."""
+    interpreter = plans[0].program.interpreter
+    is_submitted = all(preview.job is not None for preview in previews)
+    later = [] if is_submitted else [each for each in previews if not each.starts or each.job is not None]
+    about = (*later, *previews)[0]
+    if about.job is not None:
         message = "goes to Slurm's queue; Slurm is asked when it is queued"
-    elif held:
-        message = "; ".join(held[0].hold_messages)
+    elif not about.starts:
+        message = "; ".join(about.hold_messages)
     else:
-        gpus = ", ".join(map(str, previews[0].gpu_indices))
+        gpus = ", ".join(map(str, about.gpu_indices))
         message = f"starts now on GPU {gpus}" if gpus else "starts now"
     from backprop_tui.client.training_source import source_of
     from backprop_tui.domain.resume_arguments import option_syntax
     from backprop_tui.presentation.run_details import with_tilde
 
-    advice = planned.advice(in_form=True)
+    advice = ". ".join(dict.fromkeys(filter(None, (planned.advice(in_form=True) for planned in plans))))
     python = None if interpreter is None else with_tilde(interpreter.path)
     if interpreter is not None and not interpreter.origin.startswith("--python"):
         python = f"{python}: {with_tilde(interpreter.origin)}"
     return StartVerdict(
-        starts=len(previews) - len(held),
+        starts=len(previews) - len(later),
         runs=len(previews),
-        is_submitted=previews[0].job is not None,
+        is_submitted=is_submitted,
         message=sanitize(message),
         python=None if python is None else sanitize(python),
-        warning=None if advice is None else sanitize(advice),
-        syntax=option_syntax(source_of(planned.program.source or "")),
+        warning=sanitize(advice) or None,
+        syntax=option_syntax(source_of(plans[0].program.source or "")),
     )

@@ -98,10 +98,10 @@ def user_commands(settings: Settings) -> tuple[list[UserCommand], list[ConfigErr
     commands: list[UserCommand] = []
     problems: list[ConfigError] = []
     taken = {key: action.short for action in _OWNERS for key in action.keys} | _OF_THE_PROGRAM
-    for section, command in (*_named(settings), *_keyed(settings)):
+    for section, item, command in (*_named(settings), *_keyed(settings)):
         problem = command if isinstance(command, tuple) else _problem(command, taken)
         if problem is not None:
-            problems.append(ConfigError(settings.origin(section), *map(sanitize, problem)))
+            problems.append(ConfigError(settings.origin_of_item(section, item), *map(sanitize, problem)))
         elif isinstance(command, UserCommand):
             commands.append(command)
             if command.key is not None:
@@ -112,7 +112,7 @@ def user_commands(settings: Settings) -> tuple[list[UserCommand], list[ConfigErr
 _OWNERS = (*MAIN_ACTIONS, *LOG_ACTIONS, *METRICS_ACTIONS)
 
 
-def _named(settings: Settings) -> Iterator[tuple[str, UserCommand | _Problem]]:
+def _named(settings: Settings) -> Iterator[tuple[str, str | int, UserCommand | _Problem]]:
     tables = settings.tables("commands")
     for index, table in enumerate(tables):
         name, key = table["name"], table.get("key")
@@ -124,15 +124,16 @@ def _named(settings: Settings) -> Iterator[tuple[str, UserCommand | _Problem]]:
             output=table.get("output", "terminal"),
         )
         is_repeated = name in (other["name"] for other in tables[:index])
-        yield "commands", (f"two commands have the name {name!r}", "rename one") if is_repeated else command
+        problem = (f"two commands have the name {name!r}", "rename one")
+        yield "commands", index, problem if is_repeated else command
 
 
-def _keyed(settings: Settings) -> Iterator[tuple[str, UserCommand | _Problem]]:
+def _keyed(settings: Settings) -> Iterator[tuple[str, str | int, UserCommand | _Problem]]:
     actions = {action.id: action for action in MAIN_ACTIONS}
     commands = {table["name"]: table for table in settings.tables("commands")}
     for key, target in settings.table("keys").items():
         command = UserCommand(name=sanitize(target), key=textual_key(key), shown_key=key)
-        yield "keys", _with_target(command, target, actions, commands)
+        yield "keys", key, _with_target(command, target, actions, commands)
 
 
 def _with_target(

@@ -117,10 +117,10 @@ def test_check_and_the_dashboard_name_the_same_mistakes_in_keys_and_commands(
     assert run_program(["config", "check"], key_problems=_key_problems) == 2
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
-        f"bad   {path}:1: the key s is in use (stop); choose another",
-        f"bad   {path}:1: f5 = 'stpo' is neither an action nor a command; did you mean stop?",
+        f"bad   {path}:2: the key s is in use (stop); choose another",
+        f"bad   {path}:3: f5 = 'stpo' is neither an action nor a command; did you mean stop?",
     ]
-    assert lines[2].startswith(f"bad   {path}:1: f6: ls {{rundir}}: {{rundir}} is not a placeholder; these are: {{id}}")
+    assert lines[2].startswith(f"bad   {path}:4: f6: ls {{rundir}}: {{rundir}} is not a placeholder; these are: {{id}}")
     assert lines[3:] == ["ok    environment"]
     shown = load_preferences(str(path), {}).command_problems
     assert [f"bad   {path.parent}/{line}" for line in shown] == lines[:3]

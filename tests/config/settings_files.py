@@ -33,4 +33,4 @@ class Machine:
         with pytest.raises(ConfigError) as caught:
             self.load(environment)
         assert caught.value.exit_code == 2
-        return str(caught.value).removesuffix(f"; {CHECK_HINT}")
+        return str(caught.value).removesuffix(CHECK_HINT).removesuffix("; ").rstrip()

@@ -271,3 +271,10 @@ def test_nothing_is_executed_because_of_a_project_file_that_others_may_write(mac
     assert settings.notes == [
         f"{project}:3: run.python = ./evil.sh is not used: the file can be written by everybody (mode 666)"
     ]
+
+
+def test_the_first_of_several_errors_says_what_lists_all_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_paralel = 1\nnothing = 2\n")
+    with pytest.raises(ConfigError, match=r"did you mean 'max_parallel'\? `backprop-tui config check` lists all"):
+        load(environment={}, directory=str(tmp_path), user_file=str(path))

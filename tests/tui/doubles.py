@@ -129,8 +129,9 @@ class FakeCommands(CommandRunner):
     async def change_queued(self, run_id: str, words: Sequence[str]) -> CommandResult:
         return self._record("change", run_id, *words)
 
-    async def dry_run(self, words: Sequence[str]) -> StartVerdict:
-        self._record("dry_run", *words)
+    async def dry_run(self, *lines: Sequence[str]) -> StartVerdict:
+        for words in lines:
+            self._record("dry_run", *words)
         if self.refusal:
             raise UsageError(self.refusal)
         return self.verdict

@@ -204,6 +204,17 @@ def test_a_dry_run_says_what_the_governor_would_decide(
     assert [run.name for run in Path(session.home.runs).iterdir()] == ["other"]
 
 
+def test_a_dry_run_of_several_commands_takes_those_before_to_have_started(
+    runner: CommandRunner, session: Session, workplace: Path
+) -> None:
+    limits = "[governor]\nmax_load_per_core = 0\nstarts_per_minute = 0\n"
+    Path(session.config_path).parent.mkdir(parents=True)
+    Path(session.config_path).write_text(f"max_parallel = 1\nmin_free_ram_gb = 0\n{limits}")
+    lines = [["--gpu-probe", "none", "--", "sleep", seconds] for seconds in ("1", "2", "3", "4")]
+    verdict = play(runner.dry_run(*lines))
+    assert (verdict.starts, verdict.runs, verdict.text[:24]) == (1, 4, "4 runs, 1 start now; the")
+
+
 @pytest.mark.parametrize(
     ("line", "sweep", "advised"),
     [
@@ -244,6 +255,15 @@ def test_a_command_line_that_is_refused_raises_its_error(
     with pytest.raises(error):
         play(runner.dry_run(words))
     assert not play(runner.submit(words)).done
+
+
+def test_what_is_wrong_with_the_keys_is_among_the_problems_of_the_settings(
+    runner: CommandRunner, session: Session, workplace: Path
+) -> None:
+    Path(session.config_path).parent.mkdir(parents=True)
+    Path(session.config_path).write_text('max_paralel = 1\n[keys]\nf6 = "nope"\nf7 = "no"\n')
+    lines = [problem.where.rpartition(":")[2] for problem in play(runner.settings()).problems]
+    assert lines == ["1", "3", "4"]
 
 
 def test_a_setting_is_written_and_read(runner: CommandRunner) -> None:

@@ -69,6 +69,8 @@ def test_every_theme_is_a_value_of_the_setting_and_no_other_name() -> None:
 def test_a_theme_that_does_not_exist_is_refused_with_the_names(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"dashboard.theme.* must be one of auto, dark, .*nord"):
         settled(tmp_path, 'theme = "zzz"')
+    with pytest.raises(ConfigError, match=r"'nordd': did you mean 'nord'\? It must be one of auto"):
+        settled(tmp_path, 'theme = "nordd"')
 
 
 def test_a_basic_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_key_starts_an_action_a_command_or_a_command_line(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ('[keys]\ns = "ls -l"', "/config.toml:1: the key s is in use (stop); choose another"),
+        ('[keys]\ns = "ls -l"', "/config.toml:2: the key s is in use (stop); choose another"),
         ('[keys]\n"?" = "ls -l"', "the key ? is in use (all keys); choose another"),
         ('[keys]\n"ctrl+c" = "ls -l"', "the key ctrl+c is in use (leave); choose another"),
         ('[keys]\nf5 = "stpo"', "f5 = 'stpo' is neither an action nor a command; did you mean stop?"),
@@ -83,6 +83,12 @@ def test_two_commands_of_one_name_are_a_mistake(tmp_path: Path) -> None:
     commands, (problem,) = user_commands(settings_of(tmp_path, '[[commands]]\nname = "a"\ncommand = "ls"\n' * 2))
     assert [command.name for command in commands] == ["a"]
     assert "two commands have the name 'a'; rename one" in str(problem)
+
+
+def test_each_problem_names_its_own_line(tmp_path: Path) -> None:
+    wrong = '[[commands]]\nname = "a"\ncommand = "{x}"\n[[commands]]\nname = "b"\ncommand = "{y}"\n'
+    _, problems = user_commands(settings_of(tmp_path, f'{wrong}\n[keys]\nf6 = "nope"\n"ctrl+t" = "no"\n'))
+    assert [problem.where.rpartition(":")[2] for problem in problems] == ["1", "4", "9", "10"]
 
 
 def test_a_key_cannot_be_used_twice(tmp_path: Path) -> None:

@@ -16,7 +16,18 @@ from backprop_tui.presentation import durations, machine
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.states import cause_text, is_problem
 from backprop_tui.tui.glyphs import Glyphs, start_tokens
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, ends, joined_clauses, shortened, width_of
+from backprop_tui.tui.lines import (
+    Line,
+    LineBuilder,
+    Piece,
+    Token,
+    clip,
+    ends,
+    joined_clauses,
+    pressing,
+    shortened,
+    width_of,
+)
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -64,7 +75,9 @@ def draw_governor(view: GovernorLineView, width: int, glyphs: Glyphs) -> Line:
     behind = f"  +{line.behind} waiting" if line.behind else ""
     room = width - builder.column - width_of(right) - len(behind) - 2
     text, more = joined_clauses(line.clauses, room, glyphs, wide=width >= 100)
-    builder.put(text).put((f"  {more}" if more else "") + behind, Token.MUTED)
+    before, key, after = text.partition(machine.HELD_HINT)
+    builder.put(before).extend([Piece(key, click=pressing("H"))] if key else []).put(after)
+    builder.put((f"  {more}" if more else "") + behind, Token.MUTED)
     return ends(builder.line(), right, width)
 
 
@@ -126,11 +139,12 @@ class GovernorBar(LineWidget):
     """One row: whether runs may start now."""
 
     class Clicked(Message):
-        """The line was clicked, to see why runs wait."""
+        """The line was clicked, but none of its keys, to see why runs wait."""
 
     @on(events.Click)
-    def _clicked(self) -> None:
-        self.post_message(self.Clicked())
+    def _clicked(self, event: events.Click) -> None:
+        if not self.piece_at(event).click:
+            self.post_message(self.Clicked())
 
 
 class ProblemBar(LineWidget):

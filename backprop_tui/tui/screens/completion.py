@@ -66,6 +66,12 @@ def matching_paths(typed: str) -> Completions:
     return Completions(typed=typed, words=tuple(base + name for name in names[:_MAX_PATHS]))
 
 
+def path_with_blanks(text: str) -> str | None:
+    """The whole text in quotes if it is the path of a file with blanks in it, as a file manager copies it."""
+    path = os.path.expanduser(text.strip())
+    return quoted(path) if len(text.split()) > 1 and os.path.isfile(path) else None
+
+
 def _matching_names(folder: str, start: str) -> list[str]:
     names: list[str] = []
     with os.scandir(folder) as entries:
@@ -154,7 +160,7 @@ def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> list
     if not words:
         return []
     what = _TABS[completion.lists_next]
-    room, rows = width - len(f" tab {what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
+    room, rows = width - len(f"{glyphs.clipped} tab {what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
     lines, end = _rows(completion, 0, room, rows, glyphs)
     while chosen >= end:
         lines, end = _rows(completion, end, room, rows, glyphs)
@@ -259,6 +265,18 @@ class CompletingForm(Form):
             widget.show(lines)
             if rows != self.hint_rows:
                 self.draw_status()
+
+    async def quote_path(self) -> None:
+        """Quotes the command if it is the path of a file, which a thread looks for."""
+        entry = self.field(COMMAND)
+        text = entry.value
+        path = await asyncio.to_thread(path_with_blanks, text)
+        if path is not None and entry.value == text:
+            entry.replace(path, 0, len(text))
+            self.take_values()
+
+    def take_values(self) -> None:
+        """Notices what is in the fields now."""
 
     def action_next_field(self) -> None:
         """Enters the table at its first row."""

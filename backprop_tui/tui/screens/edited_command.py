@@ -100,6 +100,10 @@ class EditedCommand:
     def arguments(self) -> list[Argument]:
         return _arguments_of(self.text, self.syntax)
 
+    @property
+    def names(self) -> list[str]:
+        return [argument.name for argument in self.arguments]
+
     def rows(self) -> list[ArgumentRow]:
         rows: list[ArgumentRow] = []
         place = 0

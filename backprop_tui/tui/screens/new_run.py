@@ -47,7 +47,7 @@ from backprop_tui.tui.screens.draft import (
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput
-from backprop_tui.tui.start_verdict import StartVerdict, joined
+from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -303,7 +303,7 @@ class NewRun(CompletingForm):
             self.refresh_state(fill=True)
 
     @on(Input.Changed)
-    def _field_changed(self) -> None:
+    def take_values(self) -> None:
         values, before = self.values(), self._state.fields
         changed = [name for name, value in values.items() if value != before.get(name)]
         if changed:
@@ -318,10 +318,10 @@ class NewRun(CompletingForm):
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:
         command = self._state.command
         with suppress(ValueError):  # a quotation is being typed
-            if message.place is None:
-                self._change(command.with_added(message.text), f"added {message.text}")
-            else:
-                self._change(command.with_value(message.place, message.text), f"argument {message.place}")
+            place, text = message.place, message.text
+            changed = command.with_added(text) if place is None else command.with_value(place, text)
+            if not message.goes_on or changed.names == command.names:
+                self._change(changed, f"added {text}" if place is None else f"argument {place}")
 
     @on(ArgumentTable.RowKey)
     def _argument_key(self, message: ArgumentTable.RowKey) -> None:
@@ -420,10 +420,12 @@ class NewRun(CompletingForm):
         if command != self._state.command and self.is_mounted:
             self._state = _State(command, self._state.fields)
             self._show_rows()
+            self.find_completions()  # it may be a value of one of the options that are known now
         self.draw_status()
 
     async def _dry_run(self) -> tuple[StartVerdict | None, str]:
         """Returns the verdict, or why there is none; neither while there is nothing to try."""
+        await self.quote_path()
         try:
             lines = list(map(words_of, self._drafts))
         except ValueError as error:
@@ -431,7 +433,7 @@ class NewRun(CompletingForm):
         if self._is_empty:
             return None, ""
         try:
-            return joined([await self._commands.dry_run(words) for words in lines]), ""
+            return await self._commands.dry_run(*lines), ""
         except BackpropError as error:
             return None, in_terms_of_fields(sanitize(str(error)), self._state.fields)
 
@@ -458,6 +460,7 @@ class NewRun(CompletingForm):
         self.draw_status()
 
     async def _submit(self, *, stay: bool) -> None:
+        await self.quote_path()
         self._error, submitted = "", self.draft
         try:
             result = await self._carry_out(list(map(words_of, self._drafts)))

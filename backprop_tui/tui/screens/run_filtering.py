@@ -13,7 +13,7 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_filter import STATE_CYCLE, RunFilter, state_of, toggled, with_state
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Piece, Token, clip
+from backprop_tui.tui.lines import Piece, Token, clip, wrapped
 from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.machine import MachineBar
 from backprop_tui.tui.panes.runs import RunsTable
@@ -24,6 +24,8 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
     from backprop_tui.tui.widgets.filter_input import FilterInput
+
+_MAX_HINT_ROWS = 3
 
 
 class FilteredScreen(RuledScreen):
@@ -68,8 +70,10 @@ class FilteredScreen(RuledScreen):
             self.filter_input.names_of(self.snapshot.all_runs)
             matched = self.runs_table.view.shown > 0
             hint, is_mistake = self.filter_input.hint(self.state.filter, matched=matched)
-            line = Piece(f" {clip(hint, self.size.width - 2, self.glyphs)}", Token.WARN if is_mistake else Token.MUTED)
-            self._filter_hint.show([(line,)])
+            token, room = Token.WARN if is_mistake else Token.MUTED, self.size.width - 2
+            rows = wrapped(hint, room)[:_MAX_HINT_ROWS]
+            self._filter_hint.styles.height = len(rows)
+            self._filter_hint.show([(Piece(f" {clip(row, room, self.glyphs)}", token),) for row in rows])
 
     def filter_state(self, word: str | None) -> None:
         """Shows only the runs of a state, with the other words of the filter; None shows those of every state."""

@@ -117,7 +117,8 @@ def _draw_row(row: SettingRow, width: int, glyphs: Glyphs, *, cursor: bool) -> L
     builder.put(left(row.key, min(_KEY, max(12, width // 2)), glyphs)).put(" ")
     unit = f" {row.unit}" if row.unit else ""
     builder.put(clip(row.value, max(1, width - builder.column - len(unit) - 1), glyphs), bold=is_set)
-    return builder.put(unit, Token.MUTED).line()
+    line = builder.put(unit, Token.MUTED).line()
+    return tuple(piece._replace(click=f"screen.choose({row.key!r})") for piece in line)
 
 
 def draw_meaning(row: SettingRow, width: int, glyphs: Glyphs) -> list[Line]:
@@ -133,6 +134,17 @@ def draw_meaning(row: SettingRow, width: int, glyphs: Glyphs) -> list[Line]:
     for name, value in facts:
         lines.append((Piece(f"{name:<{_FACT}}", Token.MUTED), Piece(clip(value, room, glyphs), Token.MUTED)))
     return lines
+
+
+class SettingsList(LineWidget):
+    WHEEL_ROWS = 3
+
+    def piece_at(self, event: events.Click) -> Piece:
+        """A click on the blanks at the end of a row is about its setting, too."""
+        return next(iter(self._lines[event.y]), _NOTHING) if event.y < len(self._lines) else _NOTHING
+
+    def turn_wheel(self, rows: int) -> None:
+        self.call_later(self.run_action, f"screen.move({rows})")
 
 
 class SettingsScreen(DismissOnce, Screen[None]):
@@ -161,7 +173,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def compose(self) -> ComposeResult:
         yield LineWidget(glyphs=self._glyphs, id="settings-heading")
         with Container(id="settings-and-meaning"):
-            yield LineWidget(glyphs=self._glyphs, id="settings")
+            yield SettingsList(glyphs=self._glyphs, id="settings")
             yield LineWidget(glyphs=self._glyphs, id="settings-meaning")
         yield LineWidget(glyphs=self._glyphs, id="settings-message")
         yield LineInput(id="settings-value", compact=True)
@@ -283,16 +295,30 @@ class SettingsScreen(DismissOnce, Screen[None]):
         message = self._message if self._message.text else self._problem
         if not message.text and self.rows and not self._listed:
             message = Piece("no setting matches; esc shows all", Token.WARN)
-        rows = wrapped(message.text, width - 4)[:_MESSAGE_ROWS]
+        rows = wrapped(message.text, width - 4)
+        if len(rows) > _MESSAGE_ROWS:
+            rows = [*rows[: _MESSAGE_ROWS - 1], f"{rows[_MESSAGE_ROWS - 1]} {self._glyphs.clipped}"]
         bold = message.token is Token.BAD
         return [(Piece(clip(f"  {row}", width, self._glyphs), message.token, bold=bold),) for row in rows]
 
     def action_move(self, rows: int) -> None:
         listed = self._listed
-        if listed:
+        if listed and not self._is_open("settings-value"):
             self._key = listed[max(0, min(self._index + rows, len(listed) - 1))].key
             self._message = _NOTHING
             self._draw()
+
+    def action_choose(self, key: str) -> None:
+        """Go to a setting, without the value that was being typed; change the one that the cursor is on."""
+        is_typing = self._is_open("settings-value")
+        if self._row is not None and key == self._row.key:
+            if not is_typing:
+                self.action_change()
+            return
+        if is_typing:
+            self._close("settings-value")
+        self._key, self._message = key, _NOTHING
+        self._draw()
 
     def action_find(self) -> None:
         self._open("find", "")

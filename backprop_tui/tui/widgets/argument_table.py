@@ -69,12 +69,16 @@ class ArgumentTable(LineWidget, can_focus=True):
     """The last row adds arguments; the dialog does what the messages ask, and shows the rows that result."""
 
     class Changed(Message):
-        """The value of the argument at `place` was edited; without a place, `text` are arguments to add."""
+        """The value of the argument at `place` was edited; without a place, `text` are arguments to add.
 
-        def __init__(self, place: int | None, text: str) -> None:
+        While it `goes_on`, a text that would be more than this value changes nothing.
+        """
+
+        def __init__(self, place: int | None, text: str, *, goes_on: bool = False) -> None:
             super().__init__()
             self.place = place
             self.text = text
+            self.goes_on = goes_on
 
     class RowKey(Message):
         """Removes the argument of a row or puts it back (ctrl+d), or switches between sweep and value (ctrl+s)."""
@@ -109,12 +113,14 @@ class ArgumentTable(LineWidget, can_focus=True):
         row = self.row
         if row is None:
             self._edited = self._edited if is_adding else EditedText.at_end("")  # the row of the text is gone
-        elif not (row == before if self._is_unfinished else self._stands_for(row)):  # it was changed elsewhere
+        elif row != before and not self._stands_for(row):  # it was changed elsewhere
             self._edited, self._problem = EditedText.all_of(_text_of(row)), ""
         self.paint()
 
     def _stands_for(self, row: ArgumentRow) -> bool:
-        return row.now is not None and row.now.with_text(self._edited.text).values == row.now.values
+        if self._is_unfinished or row.now is None:
+            return False
+        return self._edited.text == row.now.text or row.now.with_text(self._edited.text).values == row.now.values
 
     @property
     def line_count(self) -> int:
@@ -123,6 +129,11 @@ class ArgumentTable(LineWidget, can_focus=True):
     @property
     def _is_unfinished(self) -> bool:
         return bool(self._problem_of_text())
+
+    @property
+    def _is_kept(self) -> bool:
+        """Whether the text is more than the value of its row: it becomes the rows that it has when it is left."""
+        return self.row is not None and self.row.now is not None and not self._stands_for(self.row)
 
     def _problem_of_text(self) -> str:
         """Why the text is not a list of words; empty if it is one. A value may have what a shell reads otherwise."""
@@ -144,8 +155,8 @@ class ArgumentTable(LineWidget, can_focus=True):
         return bool(self._problem)
 
     def revert(self) -> bool:
-        """Drops a text that cannot be read; returns whether there was one."""
-        is_dropped = self._is_unfinished
+        """Drops a text that cannot be read or is not in the command yet; returns whether there was one."""
+        is_dropped = self._is_unfinished or self._is_kept
         if is_dropped:
             self._edited, self._problem = EditedText.all_of(_text_of(self.row)), ""
             self.post_message(self.Typed())
@@ -188,11 +199,12 @@ class ArgumentTable(LineWidget, can_focus=True):
         self._edit(EditedText(text[:start] + word + text[self._edited.cursor :], start + len(word)))
 
     def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
-        """Adds the arguments that were typed into the last row; `handle` does it at once instead of by a message."""
-        if self.row is None and self._edited.text.strip() and not self._is_unfinished:
-            added = self.Changed(None, self._edited.text)
-            self._edited = EditedText.at_end("")
-            (handle or self.post_message)(added)
+        """Changes the command as the text asks; `handle` does it at once instead of by a message."""
+        row, text = self.row, self._edited.text
+        if self._is_unfinished or not (text.strip() if row is None else self._is_kept):
+            return
+        self._edited = EditedText.at_end("") if row is None else self._edited
+        (handle or self.post_message)(self.Changed(None if row is None else row.place, text))
 
     def on_key(self, event: events.Key) -> None:
         row = self.row
@@ -229,7 +241,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         before, self._edited, self._problem = self._edited, edited, ""
         self.post_message(self.Typed())
         if row is not None and edited.text != before.text:
-            self.post_message(self.Changed(row.place, edited.text))
+            self.post_message(self.Changed(row.place, edited.text, goes_on=True))
         self.paint()
 
     def on_click(self, event: events.Click) -> None:

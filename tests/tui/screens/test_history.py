@@ -26,6 +26,7 @@ from backprop_tui.tui.screens.columns import ChooseColumns
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.screens.test_main import Stage, staged
+from tests.tui.screens.test_new_run import until
 from tests.tui.screens.test_sort_and_copy import choose, order, press
 from tests.tui.snapshots import ended, queued, removed_from_queue, running, snapshot
 
@@ -361,6 +362,14 @@ async def test_a_mistake_in_the_filter_is_said_and_leaves_the_list() -> None:
         assert "no run has an argument or a metric val_los; did you mean val_loss?" in hint(stage)
         await press(stage, "ctrl+u", *"val_loss")
         assert "val_loss is a metric: compare it, such as val_loss<0.1" in hint(stage)
+
+
+async def test_what_the_filter_accepts_is_shown_as_a_whole_on_a_narrow_screen() -> None:
+    async with staged(snapshot(*with_labels(RUNS)), size=(80, 24)) as stage:
+        await press(stage, "slash")
+        widget = stage.main.query_one("#filter-hint", LineWidget)
+        await until(stage, lambda: widget.size.height == 2)
+        assert hint(stage).endswith("took>1h")
 
 
 async def test_tab_completes_in_the_filter() -> None:

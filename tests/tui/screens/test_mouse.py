@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,13 @@ async def test_a_click_on_the_governor_line_shows_the_first_held_run_and_why() -
         assert stage.runs.selected == "c"
         assert "Waiting on 2 checks" in stage.selected.tab_widget.shown_text
         assert stage.commands.calls == []
+
+
+async def test_a_click_on_the_key_in_the_governor_line_releases_the_queue() -> None:
+    async with staged(replace(snapshot(), queue_held=True)) as stage:
+        bar = stage.main.query_one(GovernorBar)
+        await stage.pilot.click(GovernorBar, offset=(bar.line_text(0).index("H releases"), 0))
+        await until(stage, lambda: stage.commands.calls == [("release",)])
 
 
 async def test_a_click_on_the_problem_line_shows_the_failed_run() -> None:

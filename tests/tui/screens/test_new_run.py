@@ -12,6 +12,7 @@ from textual import events
 
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.glyphs import UNICODE
+from backprop_tui.tui.lines import width_of
 from backprop_tui.tui.screens.completion import Completion, Completions, draw_completions
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
@@ -306,6 +307,14 @@ def test_each_candidate_is_shown_when_tab_comes_to_it(width: int) -> None:
         assert sum(piece.chosen for piece in pieces) == (number >= 0)
 
 
+def test_what_tab_does_is_never_cut() -> None:
+    completion = Completion()
+    completion.show(Completions(typed="--", words=tuple(f"--{number}-option" for number in range(40))))
+    for width in range(40, 90):
+        (line,) = draw_completions(completion, width, UNICODE)
+        assert width_of(line) <= width
+
+
 async def test_tab_completes_options_in_the_row_that_adds_arguments() -> None:
     commands = FakeCommands()
     commands.options = ("--lr", "--seed")
@@ -469,3 +478,16 @@ async def test_enter_does_not_ask_about_a_list_that_ctrl_s_decided() -> None:
         await stage.pilot.press("n", *"train.py --seed 0,1,2", "ctrl+s", "ctrl+s", "enter")
         await until(stage, lambda: bool(submitted(commands)))
         assert submitted(commands) == [("run", "train.py", "--", "--seed", "0,1,2")]
+
+
+async def test_a_pasted_path_with_blanks_is_quoted_if_there_is_such_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "my runs" / "train it.py"
+    path.parent.mkdir()
+    path.write_text("")
+    async with staged() as stage:
+        await stage.pilot.press("n")
+        field = dialog(stage).field("command")
+        field.post_message(events.Paste(str(path)))
+        await until(stage, lambda: field.value == f"'{path}'")
+        await stage.pilot.press(*" --lr 1", "enter")
+        await until(stage, lambda: ("run", str(path), "--", "--lr", "1") in stage.commands.calls)

@@ -18,6 +18,7 @@ from backprop_tui.tui.notifications import RunEnd, TerminalNotifier, ends_betwee
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.selected_run import METRICS
 from backprop_tui.tui.screens import panes_screen
+from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.theme import Preferences
 from tests.tui.doubles import FakeBridge, FakeCommands
@@ -226,3 +227,19 @@ async def test_a_message_during_a_dialog_is_still_there_after_it() -> None:
         await pilot.press("escape")
         await last_row(pilot, "done")
         assert pilot.app.screen is pilot.app.main  # type: ignore[attr-defined]
+
+
+def test_a_message_covers_all_keys_of_a_footer_that_makes_no_room() -> None:
+    async def width_on_the_help_page() -> int:
+        app = Dashboard(FakeBridge(snapshot()), FakeCommands(), Preferences())
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            app.main.tell("Queue held. Nothing is waiting", seconds=60)
+            await pilot.press("question_mark")
+            for _ in range(200):
+                await pilot.pause(0.02)
+                widths = [toast.outer_size.width for toast in app.screen.query("Toast") if isinstance(app.screen, Help)]
+                if widths and widths[-1] == 80:
+                    break
+            return widths[-1]
+
+    assert asyncio.run(width_on_the_help_page()) == 80

@@ -399,3 +399,23 @@ async def test_on_a_zoomed_log_the_card_is_one_line_where_it_would_hide_the_log(
             assert words in card.shown_text
             await stage.pilot.press("4")
             assert "advice" in card.shown_text
+
+
+async def test_arguments_typed_after_a_value_stay_in_its_row_until_that_is_left() -> None:
+    async with staged() as stage:
+        table = await opened(stage, "n")
+        await stage.pilot.press(*"train.py --lr 1e-3 x", "tab", "end", *" --seed 42 --", "left", "left", *"--steps 10 ")
+        assert dialog(stage).draft["command"] == "train.py --lr 1e-3 x"
+        await stage.pilot.press("down")
+        await until(stage, lambda: len(table.rows) == 5)
+        assert dialog(stage).draft["command"] == "train.py --lr 1e-3 --seed 42 --steps 10 -- x"
+
+
+async def test_a_positional_argument_is_typed_anew_in_its_row_and_ctrl_z_drops_what_is_more_than_a_value() -> None:
+    async with staged() as stage:
+        table = await opened(stage, "n")
+        await stage.pilot.press(*"train.py data --lr 1", "tab", "backspace", *"--out o", "ctrl+z", "ctrl+z")
+        await until(stage, lambda: table.row is not None and "data" in table.line_text(0))
+        assert dialog(stage).draft["command"] == "train.py data --lr 1"
+        await stage.pilot.press(*"--out o", "enter")
+        await until(stage, lambda: ("run", "train.py", "--", "--out", "o", "--lr", "1") in stage.commands.calls)

@@ -258,3 +258,17 @@ async def test_the_list_fills_its_pane_when_the_screen_grows() -> None:
         await opened(stage)
         await stage.pilot.resize_terminal(200, 50)
         await until(stage, lambda: "run.grace_seconds" in shown(stage))
+
+
+async def test_a_click_goes_to_a_setting_and_then_opens_it_and_the_wheel_moves() -> None:
+    async with staged(commands=FakeConfig()) as stage:
+        screen = await opened(stage)
+        row = next(row for row, line in enumerate(shown(stage).splitlines()) if "min_free_ram_gb" in line)
+        await stage.pilot.click("#settings", offset=(50, row))
+        assert "variable  BACKPROP_MIN_FREE_RAM_GB" in shown(stage, "settings-meaning")
+        assert not screen.query_one("#settings-value").has_class("-open")
+        await stage.pilot.click("#settings", offset=(5, row))
+        assert screen.query_one("#settings-value").has_class("-open")
+        await stage.pilot.press("escape")
+        screen.query_one("#settings", LineWidget).turn_wheel(3)
+        await until(stage, lambda: "BACKPROP_MIN_FREE_RAM_GB" not in shown(stage, "settings-meaning"))

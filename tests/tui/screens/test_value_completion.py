@@ -55,3 +55,9 @@ async def test_tab_completes_the_value_of_an_argument_and_goes_on_from_a_whole_o
         await until(stage, lambda: dialog(stage).draft["command"] == "train.py --opt sgd --lr 1")
         await stage.pilot.press("tab")
         await until(stage, lambda: table.row is not None and table.row.name == "--lr")
+
+
+async def test_values_are_offered_once_the_script_was_read_without_another_key() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await stage.pilot.press("n", *"train.py --opt s")
+        await until(stage, lambda: "sgd" in hint(stage))
