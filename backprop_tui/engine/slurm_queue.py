@@ -451,8 +451,8 @@ def _kill_script_here(directory: RunDirectory, run: Run) -> bool:
 def _doubt(directory: RunDirectory, run: Run, end: SlurmEnd) -> str:
     """What is not known about the script on its node (says_what_is_not_known).
 
-    With cgroups a node kills what a job's program leaves, whoever else was killed. A job that Slurm ends while its
-    program lives leaves nothing: the script is below that.
+    With cgroups a node kills what a job's program leaves, even if its guardian was killed. A job that Slurm ends while
+    its program lives leaves nothing: the script is below that.
     """
     if run.attempt.boot_id == boot_id() or end not in (SlurmEnd.GONE, SlurmEnd.NODE_FAILED):
         return ""

@@ -112,7 +112,7 @@ class SupervisorProcess:
         return False
 
     def session_end(self) -> SessionEnd:
-        """Why a guardian was told to end by SIGTERM."""
+        """Why a guardian gets SIGTERM."""
         return SessionEnd(reason="the session or machine is ending")
 
     def ring(self) -> bool:

@@ -302,7 +302,7 @@ class Job:
         return pid
 
     def _end_abandoned_script(self) -> NoReturn:
-        """Becomes the guardian, told to end, of a script that has none."""
+        """Becomes the guardian of a script that has none, to end it."""
         from backprop_tui.engine.scheduler import recover
 
         try:

@@ -1,4 +1,4 @@
-"""What a run is told apart by: its arguments, its figures and its times, and the label made of them."""
+"""What tells runs apart: their arguments, figures and times, and the label made of these."""
 
 from __future__ import annotations
 

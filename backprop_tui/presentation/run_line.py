@@ -47,7 +47,7 @@ from backprop_tui.store.fields import JsonObject
 LAST, BEST = "last:", "best:"  # before the name of a metric: the keys of its columns
 _NEXT_SIGNALS = ("stop signal", "TERM", "kill")  # by the stage of the stop sequence
 _STATUS_LINE_METRICS = 3
-_SILENT_SECONDS = 5.0  # without output, from when on that is told
+_SILENT_SECONDS = 5.0  # without output, after which the row says so
 _EVENT_NAMES = {"held": "waits"}
 
 

@@ -34,7 +34,7 @@ class Launch:
 
 
 class ScriptChild:
-    """A child of this process that waits for what to execute, and ends if this process does before it has told that.
+    """A child of this process that waits for what to execute, and ends if this process ends before it has sent that.
 
     Until then it holds no lock and nothing of a run. `report` is readable when it has execed or ended: what it could
     not do is there.
