@@ -18,7 +18,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 # Nobody translates what argparse says; looking for a translation takes a twentieth of a short command.
 _untranslated = ModuleType("gettext")
-vars(_untranslated).update(gettext=str, ngettext=lambda one_thing, several, count: one_thing if count == 1 else several)
+vars(_untranslated).update(
+    gettext=lambda text: text, ngettext=lambda single, several, count: single if count == 1 else several
+)
 _gettext = sys.modules.setdefault("gettext", _untranslated)
 import argparse  # noqa: E402 - see above
 

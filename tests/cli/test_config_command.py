@@ -129,7 +129,7 @@ def test_check_and_the_dashboard_name_the_same_mistakes_in_keys_and_commands(
     assert [f"bad   {check['message']}" for check in checks if check["check"] == "settings"][:3] == lines[:3]
     assert run_program(["config", "check", "--json"], key_problems=_key_problems) == 2
     problem = json.loads(capsys.readouterr().out)["problems"][0]
-    assert problem == {"where": f"{path}:1", "problem": "the key s is in use (stop)", "hint": "choose another"}
+    assert problem == {"where": f"{path}:2", "problem": "the key s is in use (stop)", "hint": "choose another"}
 
 
 def test_a_long_table_is_counted_among_all_settings_and_shown_by_itself(obey: Commands, session: Session) -> None:

@@ -78,6 +78,15 @@ def test_help_is_printed_to_stdout_and_names_the_global_options(capsys: pytest.C
     assert "--no-ui" in message
 
 
+@pytest.mark.parametrize("words", [["--help"], ["config", "--help"]])
+def test_a_group_without_a_description_has_none_in_the_help(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(words)
+    assert "None" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", ["run", "resume", "wait", "logs"])
 def test_every_option_has_a_help_text(name: str) -> None:
     actions = _actions(name)

@@ -134,7 +134,8 @@ class FakeCommands(CommandRunner):
             self._record("dry_run", *words)
         if self.refusal:
             raise UsageError(self.refusal)
-        return self.verdict
+        starts, runs = self.verdict.starts * len(lines), self.verdict.runs * len(lines)
+        return replace(self.verdict, starts=starts, runs=runs)
 
     async def script_options(self, words: Sequence[str]) -> tuple[str, ...]:
         return self.options
