@@ -247,7 +247,8 @@ class CompletingForm(Form):
     async def _complete(self, word: str) -> None:
         """Reads a directory or the script in a thread, because its disk may not answer."""
         if word.startswith("-"):
-            self._offer(matching_options(word, await self.script_options(), self.field(COMMAND).value))
+            command = self.field(COMMAND)
+            self._offer(matching_options(word, await self.script_options(), command.value))
         else:
             self._offer(await asyncio.to_thread(matching_paths, word))
 
@@ -268,12 +269,12 @@ class CompletingForm(Form):
 
     async def quote_path(self) -> None:
         """Quotes the command if it is the path of a file, which a thread looks for."""
-        entry = self.field(COMMAND)
-        text = entry.value
-        path = await asyncio.to_thread(path_with_blanks, text)
-        if path is not None and entry.value == text:
-            entry.replace(path, 0, len(text))
-            self.take_values()
+        for entry in self.query(f"#field-{COMMAND}").results(FieldInput):  # none while the dialog is being closed
+            text = entry.value
+            path = await asyncio.to_thread(path_with_blanks, text)
+            if path is not None and entry.value == text:
+                entry.replace(path, 0, len(text))
+                self.take_values()
 
     def take_values(self) -> None:
         """Notices what is in the fields now."""
