@@ -92,28 +92,22 @@ class HistoryColumns:
         return [placed.field.key for placed in self.placed]
 
 
-def history_columns(width: int, fields: Iterable[RunField], names: Sequence[str] = ()) -> HistoryColumns:
-    """As many of the columns as fit beside these names, the first ones first; the rest is for names, then for notes."""
+def history_columns(
+    width: int, fields: Iterable[RunField], names: Sequence[str] = (), first: str | None = None
+) -> HistoryColumns:
+    """As many of the columns as fit beside these names; the rest of the width is for names, then for notes.
+
+    The column with the key `first` comes before the others, which are taken in their order.
+    """
     if width < NARROW:
         return HistoryColumns(width=width, name=max(1, width - NAME_AT - 1))
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
     room = width - MARGIN - NAME_AT - name
-    chosen: list[RunField] = []
-    left_out = 0
-    for field in fields:
-        cells = _cells(field) + _GAP
-        if cells <= room:
-            chosen.append(field)
-            room -= cells
-        else:
-            left_out += 1
-    optional = [field for field in chosen[_MOST_TELLING:] if _kind(field)]
-    while optional and name + room < _name_cells(names, chosen, least_columns):
-        chosen.remove(field := optional.pop())
-        room += _cells(field) + _GAP
-        left_out += 1
+    fields = list(fields)
+    chosen = _fitting(sorted(fields, key=lambda field: field.key != first), room, name, names)
+    room -= sum(_cells(field) + _GAP for field in chosen)
     grown = min(room, max(0, max(_NAME, _name_cells(names, chosen, cell_len)) - name))
-    placed = list(_placed(_ordered(chosen), NAME_AT + name + grown))
+    placed = list(_placed(displayed_order(field for field in fields if field in chosen), NAME_AT + name + grown))
     times = [column for column in placed if column.field.key in TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
     note_at = next((column.end for column in reversed(placed) if column.field.key not in TIMES), NAME_AT + name + grown)
@@ -125,8 +119,23 @@ def history_columns(width: int, fields: Iterable[RunField], names: Sequence[str]
         placed=tuple(moved),
         note_at=note_at + _GAP,
         note_end=note_end - _GAP,
-        left_out=left_out,
+        left_out=len(fields) - len(chosen),
     )
+
+
+def _fitting(fields: Iterable[RunField], room: int, name: int, names: Sequence[str]) -> list[RunField]:
+    """The first columns that fit in `room`; those after the most telling ones only if names can be read beside them."""
+    chosen: list[RunField] = []
+    for field in fields:
+        cells = _cells(field) + _GAP
+        if cells <= room:
+            chosen.append(field)
+            room -= cells
+    optional = [field for field in chosen[_MOST_TELLING:] if _kind(field)]
+    while optional and name + room < _name_cells(names, chosen, least_columns):
+        chosen.remove(field := optional.pop())
+        room += _cells(field) + _GAP
+    return chosen
 
 
 def _name_cells(names: Iterable[str], shown: Iterable[RunField], cells_of: Callable[[str], int]) -> int:
@@ -140,8 +149,9 @@ def _cells(field: RunField) -> int:
     return max(field.cells, min(cell_len(field.title), _MAX_TITLE_CELLS))
 
 
-def _ordered(fields: Sequence[RunField]) -> list[RunField]:
+def displayed_order(fields: Iterable[RunField]) -> list[RunField]:
     """Arguments, metrics with their best values beside the last ones, steps and texts, times."""
+    fields = list(fields)
     metrics = dict.fromkeys(field.key.partition(":")[2] for field in fields if _kind(field) == 1)
     places = {name: index for index, name in enumerate(metrics)}
 

@@ -303,9 +303,9 @@ class RunListOptions:
 class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
 
-    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the first ones first;
-    `shared` has the names that do not say which column is meant, `used` the columns that active runs have values for,
-    `names` what ended runs are called.
+    The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the sorted one and then
+    the first ones first; `shared` has the names that do not say which column is meant, `used` the columns that active
+    runs have values for, `names` what ended runs are called.
     """
 
     rows: Sequence[RunRow]
@@ -455,10 +455,10 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
 
 
 def _history_columns(options: RunListOptions, default: Sequence[str]) -> list[str]:
-    """The sorted column, those that were chosen, the newest first, then the default ones."""
+    """The columns that were chosen, the newest first, then the default ones, and the sorted one in any case."""
     sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
     chosen = [key for key, shown in reversed(options.columns.items()) if shown]
-    keys = dict.fromkeys([*sorted_by, *chosen, *default])
+    keys = dict.fromkeys([*chosen, *default, *sorted_by])
     return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
 
 

@@ -15,10 +15,10 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.run_fields import FIXED, field_of
-from backprop_tui.presentation.run_line import BEST
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, heading, hint, joined_clauses, pressing, wrapped
 from backprop_tui.tui.panes.history_table import (
+    displayed_order,
     draw_history_row,
     history_columns,
     history_heading,
@@ -284,11 +284,12 @@ class RunsTable(LineWidget, can_focus=True):
 
     def _place_columns(self, view: RunListView, width: int) -> None:
         """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
-        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, view.shared, view.names
+        first = view.sort.key if view.sort is not None else None
+        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, first, view.shared, view.names
         if placed_for != self._placed_for:
             self._placed_for = placed_for
             self._columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
-            history = history_columns(width, filter(None, map(view.column, view.history)), view.names)
+            history = history_columns(width, filter(None, map(view.column, view.history)), view.names, first)
             self._history = self._history if history == self._history else history
 
     @property
@@ -326,11 +327,11 @@ class RunsTable(LineWidget, can_focus=True):
     def sort_keys(self) -> list[str]:
         """The columns that can be sorted by, from left to right: those of ended runs, if there are any.
 
-        The best value is among them, even if it has no room.
+        Those without room are among them: a column that is sorted by gets room.
         """
         if self.view.history_from < len(self.view.rows):
-            best = [key for key in self.view.history if key.startswith(BEST)]
-            return list(dict.fromkeys(["name", *self._history.keys, *best[:1]]))
+            fields = filter(None, map(self.view.column, self.view.history))
+            return ["name", *(field.key for field in displayed_order(fields))]
         heads = column_heads(self._columns, None, self.glyphs)
         return [head.key for head in heads if head.key in FIXED]
 

@@ -250,6 +250,27 @@ async def test_keys_sort_by_the_best_value_first_then_by_its_neighbors() -> None
         assert stage.main.state.sort is None
 
 
+@pytest.mark.parametrize("width", [80, 120, 160])
+async def test_keys_reach_each_column_once_from_left_to_right(width: int) -> None:
+    words = [("1e-3", "adamw", "8"), ("3e-3", "sgd", "16"), ("1e-2", "lion", "32"), ("3e-2", "adam", "64")]
+    runs = [
+        replace(
+            run, record=run.record | {"command": ["train.py", f"--lr={lr}", f"--optimizer={by}", f"--width={cells}"]}
+        )
+        for run, (lr, by, cells) in zip([_train(f"e{n}", "1", n / 10) for n in range(1, 5)], words, strict=True)
+    ]
+    async with staged(snapshot(*with_labels(runs)), size=(width, 40)) as stage:
+        await press(stage, "less_than_sign")  # the last column
+        visited = []
+        while stage.main.state.sort is not None:
+            visited.append(stage.main.state.sort.key)
+            assert set("▴▾") & set(stage.runs.line_text(0))  # it has room
+            await press(stage, "less_than_sign")
+        assert len(visited) == len(set(visited))
+        assert set(visited) == {"name", *stage.runs.view.history}
+        assert {"arg:lr", "arg:optimizer", "arg:width"} < set(visited)
+
+
 @pytest.mark.parametrize("key", ["best:val_loss", "last:loss", "loss"])
 async def test_what_failed_or_diverged_comes_after_the_others_whichever_way_they_are_sorted(key: str) -> None:
     failed = _train("f1", "1", 0.001, status=Status.FAILED)
