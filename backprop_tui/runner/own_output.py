@@ -12,6 +12,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import OwnLog
 from backprop_tui.processes.descriptors import files_written_by, is_file, open_descriptors
 from backprop_tui.processes.hanging_call import BackgroundTask, pause_after
+from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others
 from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.regular_files import open_regular
@@ -22,6 +23,7 @@ from backprop_tui.store.tail import Tail
 
 EARLY_SECONDS = 30.0  # while it is looked for every second
 EARLY_PAUSE_SECONDS, LATE_PAUSE_SECONDS = 1.0, 10.0
+CONFIRMATION_SECONDS = 0.3  # between the first look that sees a redirected output and the one that follows it
 SILENT_SECONDS = 5.0  # without figures in the log, after which other files are searched
 FETCHED_BYTES = 4 << 20
 FETCHED_AT_END_BYTES = 16 << 20
@@ -116,6 +118,8 @@ class OwnOutput:
         self._looked_at = 0.0
         self._tail: Tail | None = None
         self._target: OutputTarget | None = None
+        self._candidate: OutputTarget | None = None  # the first target, until a second look sees it too
+        self._beside: set[Identity] = set()  # processes that ran while another one printed to the log
         self.tail: FetchedTail | None = None
         self.written_bytes = 0
         self.others: tuple[str, ...] = ()
@@ -157,6 +161,8 @@ class OwnOutput:
         return target
 
     def _pause_seconds(self, spent: float) -> float:
+        if self._candidate is not None:
+            return CONFIRMATION_SECONDS
         if self.is_urgent:
             return EARLY_PAUSE_SECONDS
         if self.log_has_figures and self.tail is None:
@@ -218,13 +224,29 @@ class OwnOutput:
         target = self._target
         if target is not None and target.problem is None and (not printing or self._is_still_written(processes)):
             return None
-        candidate = self._redirected(printing, processes)
+        candidate = self._confirmed(self._redirected(printing, processes))
         is_silent = not self.log_has_figures and self._began is not None and now - self._began >= SILENT_SECONDS
         if candidate is None and is_silent:
             candidate = self._with_figures(processes) or self._unreadable(printing, processes)
         if candidate is None or (target is not None and target.path == candidate.path):
             return None
         return candidate
+
+    def _confirmed(self, seen: OutputTarget | None) -> OutputTarget | None:
+        """The target that was seen, if it is certain that the training's output goes there.
+
+        A helper may start before the training, and end after it: the first file is followed once a second look sees
+        it too. A training that is over by the last look prints nothing to the log that could contradict.
+        """
+        if self._target is not None:
+            return seen
+        before, self._candidate = self._candidate, seen
+        if self._is_last:
+            return None if self.log_has_figures else seen or before
+        if before is None or seen is None or seen.path != before.path:
+            return None
+        self._candidate = None
+        return before
 
     def _others(self, processes: Mapping[int, Inspected]) -> tuple[str, ...]:
         if self._target is None or self._target.problem is not None or not self._is_still_written(processes):
@@ -240,9 +262,12 @@ class OwnOutput:
         """The file that standard output of the trainings goes to, if none of them prints to the log."""
         read_by_members = {process.stdin for process in processes.values()}
         if any(process.outputs[0] == self._log or process.outputs[0] in read_by_members for process in printing):
+            self._beside.update(process.identity for process in printing)
             return None
         for number in (1, 2):
             for process in printing:
+                if self.log_has_figures and process.identity in self._beside:
+                    continue  # the training is the one that printed the figures
                 path = process.outputs[number - 1]
                 if is_file(path) and path != self._log:
                     return self._file_target(path, process.pid, number)

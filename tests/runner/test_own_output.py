@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -76,20 +77,101 @@ def test_a_file_that_this_process_prints_into_is_found_and_read_on_by_another(tm
     assert taken(output.tail) == b"step 2 loss 0.4\n"
 
 
+class Training(subprocess.Popen[bytes]):
+    """A process that prints to a file until its standard input is closed."""
+
+    def __init__(self, path: Path) -> None:
+        with open(path, "wb") as file:
+            super().__init__((sys.executable, "-c", "input()"), stdin=subprocess.PIPE, stdout=file)
+
+    def __exit__(self, *_: object) -> None:
+        self.communicate(b"\n")
+
+
+class Looking:
+    """Looks for the output of the processes in `running`."""
+
+    def __init__(self, folder: Path, *running: Training, known: OwnLog | None = None) -> None:
+        self.running = [*running]
+        self.output = OwnOutput(str(folder / "output.log"), str(folder), self._pids, known)
+        self._now = time.monotonic()
+
+    def _pids(self) -> list[int]:
+        return [training.pid for training in self.running]
+
+    def look(self, times: int = 1) -> list[str]:
+        """The names of the new targets of so many looks."""
+        targets = []
+        for _ in range(times):
+            before = set(threading.enumerate())
+            self._now += 100.0
+            self.output.check(self._now)
+            for thread in set(threading.enumerate()) - before:
+                thread.join()
+            targets.append(self.output.check(0.0))  # takes the result, and starts no other look
+        return [os.path.basename(target.path) for target in targets if target is not None]
+
+
+def test_redirected_output_is_followed_once_two_looks_have_seen_it(tmp_path: Path) -> None:
+    with Training(tmp_path / "train.log") as training:
+        looking = Looking(tmp_path, training)
+        assert looking.look() == []
+        assert looking.look() == ["train.log"]
+
+
+def test_what_a_short_training_redirected_is_read_at_its_end(tmp_path: Path) -> None:
+    with Training(tmp_path / "train.log") as training:
+        looking = Looking(tmp_path, training)
+        looking.look()
+    looking.running.clear()
+    target = looking.output.finish(5.0)
+    assert target is not None
+    assert target.path == str(tmp_path / "train.log")
+
+
+def test_a_helper_that_starts_before_the_training_is_not_followed(tmp_path: Path) -> None:
+    with Training(tmp_path / "server.log") as server, Training(tmp_path / "output.log") as training:
+        looking = Looking(tmp_path, server)
+        looking.look()
+        looking.running.append(training)
+        assert looking.look(3) == []
+
+
+def test_a_helper_that_outlives_the_training_is_not_followed(tmp_path: Path) -> None:
+    with Training(tmp_path / "server.log") as server:
+        with Training(tmp_path / "output.log") as training:
+            looking = Looking(tmp_path, server, training)
+            looking.look()
+        looking.output.log_has_figures = True
+        looking.running.remove(training)
+        assert looking.look(3) == []
+        assert looking.output.finish(5.0) is None
+
+
+def test_a_helper_that_only_the_last_look_sees_is_not_followed(tmp_path: Path) -> None:
+    with Training(tmp_path / "server.log") as server:
+        looking = Looking(tmp_path, server)
+        looking.output.log_has_figures = True
+        assert looking.output.finish(5.0) is None
+
+
+def test_a_training_that_follows_a_preparation_with_figures_is_followed(tmp_path: Path) -> None:
+    with Training(tmp_path / "train.log") as training:
+        looking = Looking(tmp_path, training)
+        looking.output.log_has_figures = True
+        assert looking.look(3) == ["train.log"]
+
+
 def test_the_next_file_is_followed_by_the_look_that_reads_the_rest_of_the_last_one(tmp_path: Path) -> None:
     first, second = tmp_path / "seed-1.log", tmp_path / "seed-2.log"
     first.write_bytes(b"step 1\n")
     known = OwnLog(path=str(first), attempt=1, offset=0)
-    with open(second, "wb", buffering=0) as file:
-        file.write(b"step 2\n")
-        training = subprocess.Popen((sys.executable, "-c", "input()"), stdin=subprocess.PIPE, stdout=file)
-        output = OwnOutput(str(tmp_path / "output.log"), str(tmp_path), lambda: [training.pid], known)
+    with Training(second) as training:
+        second.write_bytes(b"step 2\n")
+        output = Looking(tmp_path, training, known=known).output
         output.adopt(known)
         last = output.tail
-        try:
-            target = output.finish(5.0)
-        finally:
-            training.communicate(b"\n")
+        target = output.finish(5.0)
     assert last is not None
     assert taken(last) == b"step 1\n"
     assert target is not None
