@@ -98,7 +98,7 @@ def test_running_means_admitted_runs_that_have_not_ended(session: ClientSession,
 
 
 @pytest.mark.parametrize(
-    ("handle", "told"),
+    ("handle", "message"),
     [
         ("@last", "there is no run yet"),
         ("@running", "no run is running"),
@@ -108,10 +108,10 @@ def test_running_means_admitted_runs_that_have_not_ended(session: ClientSession,
         ("../../etc", "no run"),
     ],
 )
-def test_a_handle_that_matches_no_run_is_refused(session: ClientSession, handle: str, told: str) -> None:
+def test_a_handle_that_matches_no_run_is_refused(session: ClientSession, handle: str, message: str) -> None:
     with pytest.raises(UnknownRun) as refused:
         resolve(session, handle)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_mistyped_name_is_answered_with_the_nearest(session: ClientSession, runs: Runs) -> None:

@@ -139,7 +139,7 @@ def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Pa
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["--cwd", "nowhere"], "--cwd nowhere"),
         (["--cwd", "train.py"], "not a directory"),
@@ -154,9 +154,9 @@ def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Pa
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(
-    session: ClientSession, script: Path, words: list[str], told: str
+    session: ClientSession, script: Path, words: list[str], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         _plan(session, *words)
     assert os.listdir(session.home.runs) == []
 

@@ -57,7 +57,7 @@ def test_without_a_value_nothing_is_reached() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "step=10000"),
         ("step", "step=10000"),
@@ -71,8 +71,8 @@ def test_without_a_value_nothing_is_reached() -> None:
         ("a<b<c", "step=10000"),
     ],
 )
-def test_an_invalid_goal_is_rejected_with_an_example(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_an_invalid_goal_is_rejected_with_an_example(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse_goal(text)
 
 

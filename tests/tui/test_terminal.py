@@ -31,7 +31,7 @@ LIGHT, DARK = b"\x1b]11;rgb:fcfc/fcfc/fafa\x1b\\", b"\x1b]11;rgb:0f/14/19\x07"
 IDENTITY = b"\x1b[?64;1;22c"
 PATIENCE_SECONDS = 20.0
 
-# Asks, and writes as JSON what it was told, how long it waited, and whether the terminal is as it was.
+# Asks, and writes as JSON the terminal's answers, how long it waited, and whether the terminal is as it was.
 ASKS = """
 import json, sys, termios, time
 from backprop_tui.tui import terminal
@@ -41,12 +41,13 @@ before = termios.tcgetattr(0)
 probe = TerminalProbe()
 probe.ask()
 began = time.monotonic()
-told = probe.answer()
+answer = probe.answer()
 waited = time.monotonic() - began
 probe.close()
-found = {"light": told.is_light, "columns": told.line_columns, "typed": told.typed.decode("latin-1"), "waited": waited}
-found["restored"] = termios.tcgetattr(0) == before
-open(sys.argv[1], "w").write(json.dumps(found))
+typed = answer.typed.decode("latin-1")
+result = {"light": answer.is_light, "columns": answer.line_columns, "typed": typed, "waited": waited}
+result["restored"] = termios.tcgetattr(0) == before
+open(sys.argv[1], "w").write(json.dumps(result))
 """
 # Asks, starts an application, and writes the keys that it heard until q.
 LISTENS = """
@@ -151,26 +152,26 @@ def test_the_answers_of_a_terminal_are_parsed_at_once(
 ) -> None:
     with talking_to(ASKS, tmp_path / "result") as talker:
         talker.say(answer)
-        found = talker.result()
-    assert (found["light"], found["columns"], found["typed"]) == (light, columns, "")
-    assert found["waited"] < PATIENCE_SECONDS / 2
-    assert found["restored"]
+        result = talker.result()
+    assert (result["light"], result["columns"], result["typed"]) == (light, columns, "")
+    assert result["waited"] < PATIENCE_SECONDS / 2
+    assert result["restored"]
 
 
 def test_a_silent_terminal_costs_no_more_than_the_limit(tmp_path: Path) -> None:
     with talking_to(ASKS, tmp_path / "result", limit_seconds=LIMIT_SECONDS) as talker:
-        found = talker.result()
-    assert (found["light"], found["columns"], found["typed"]) == (None, None, "")
-    assert found["waited"] < LIMIT_SECONDS + 1.0  # the second is for a loaded machine
-    assert found["restored"]
+        result = talker.result()
+    assert (result["light"], result["columns"], result["typed"]) == (None, None, "")
+    assert result["waited"] < LIMIT_SECONDS + 1.0  # the second is for a loaded machine
+    assert result["restored"]
 
 
 def test_keys_typed_between_the_answers_are_kept_in_order(tmp_path: Path) -> None:
     with talking_to(ASKS, tmp_path / "result") as talker:
         talker.say(b"j" + NARROW + b"\x1b[A" + DARK + b"\r" + IDENTITY)
-        found = talker.result()
-    assert found["typed"] == "j\x1b[A\r"
-    assert found["light"] is False
+        result = talker.result()
+    assert result["typed"] == "j\x1b[A\r"
+    assert result["light"] is False
 
 
 def test_the_answer_is_not_echoed(tmp_path: Path) -> None:

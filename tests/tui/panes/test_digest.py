@@ -36,7 +36,7 @@ def digest(*runs: DigestRun | KnownRun, away: float = 6 * HOUR + 12 * MINUTE, **
     return digest_view(AbsenceDigest(**(known | fields)), snapshot(*(one.run for one in recalled)))
 
 
-def told(view: DigestView) -> dict[str, str]:
+def texts(view: DigestView) -> dict[str, str]:
     """Subject and story of each row by its word."""
     return {one.state: f"{one.subject}: {one.story}" for one in (*view.failures, *view.rows)}
 
@@ -91,7 +91,8 @@ def test_advice_for_several_causes_is_given_once() -> None:
 def test_runs_that_waited_as_long_are_named_together() -> None:
     sweep = [queued(f"w{number}", created_at=NOW.wall - 2 * HOUR - number, group="sweep") for number in range(3)]
     assert (
-        told(digest(*sweep, queued("short", created_at=NOW.wall - HOUR)))["waited"] == "3 runs of sweep: waiting for 2h"
+        texts(digest(*sweep, queued("short", created_at=NOW.wall - HOUR)))["waited"]
+        == "3 runs of sweep: waiting for 2h"
     )
 
 
@@ -105,7 +106,7 @@ def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() 
     )
     assert [one.subject for one in view.failures] == ["bad", "gone", "hot"]
     assert view.first_failure == "bad"
-    assert told(view)["stopped"] == "mine: by a user"
+    assert texts(view)["stopped"] == "mine: by a user"
 
 
 def _done(name: str, metric: str, value: float, **fields: Any) -> KnownRun:
@@ -114,7 +115,7 @@ def _done(name: str, metric: str, value: float, **fields: Any) -> KnownRun:
 
 def test_the_best_of_a_group_is_named_with_its_metric() -> None:
     runs = [_done("one", "val_acc", 0.5, group="g"), _done("two", "val_acc", 0.75, group="g"), ended("x", group="g")]
-    assert told(digest(*runs))["completed"] == "3 runs of g: best val_acc 0.7500, two"
+    assert texts(digest(*runs))["completed"] == "3 runs of g: best val_acc 0.7500, two"
 
 
 def test_different_trainings_are_not_compared() -> None:
@@ -129,26 +130,26 @@ def test_different_trainings_are_not_compared() -> None:
 
 
 def test_an_unknown_direction_has_no_best() -> None:
-    assert told(digest(ended("one", metrics={"score": 1.0})))["completed"] == "one: last score 1.000"
-    assert told(digest(ended("one")))["completed"] == "one: no metrics"
+    assert texts(digest(ended("one", metrics={"score": 1.0})))["completed"] == "one: last score 1.000"
+    assert texts(digest(ended("one")))["completed"] == "one: no metrics"
     runs = [ended(name, metrics={"score": 1.0}, group="g") for name in ("a", "b")]
-    assert "no best run: it is unknown whether lower or higher score is better" in told(digest(*runs))["completed"]
+    assert "no best run: it is unknown whether lower or higher score is better" in texts(digest(*runs))["completed"]
 
 
 def test_a_timeboxed_run_says_whether_it_resumes() -> None:
     saved = (Checkpoint(path="/c/41.pt", step=41_000, saved_at=NOW.wall - 100),)
     assert (
-        told(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: saved step 41,000, r resumes"
+        texts(digest(ended("a", Status.TIMEBOXED, checkpoints=saved)))["timeboxed"] == "a: saved step 41,000, r resumes"
     )
-    assert "no checkpoint" in told(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
+    assert "no checkpoint" in texts(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
 
 
 def test_a_run_that_went_on_in_its_next_slice_is_told_so() -> None:
     run = running("nano", seconds=30)
     boxed = [{"status": "timeboxed", "ended_at": iso(NOW.wall - HOUR)}, {"status": None, "ended_at": None}]
     sliced = replace(run, record=run.record | {"attempts": boxed, "slice": {"number": 3, "of": 12}})
-    assert told(digest(sliced))["timeboxed"] == "nano: continued in slice 3 of 12"
-    assert "timeboxed" not in told(digest(sliced, away=60.0))
+    assert texts(digest(sliced))["timeboxed"] == "nano: continued in slice 3 of 12"
+    assert "timeboxed" not in texts(digest(sliced, away=60.0))
 
 
 def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
@@ -162,13 +163,13 @@ def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
         event("paused", ago=4 * MINUTE, **hotter),
     )
     view = digest(DigestRun(run=running("a", seconds=9 * HOUR), events=story))
-    assert told(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 °C"
+    assert texts(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 °C"
 
 
 def test_a_run_that_can_never_start_is_told_as_a_warning() -> None:
     never = {"check": "gpu_count", "message": "can never start: needs 4 GPUs, machine has 2", "permanent": True}
     view = digest(queued("big", created_at=NOW.wall - MINUTE, holds=(never,)))
-    assert told(view)["waiting"] == "big: can never start: needs 4 GPUs, machine has 2"
+    assert texts(view)["waiting"] == "big: can never start: needs 4 GPUs, machine has 2"
     pieces = [piece for line in draw_digest(view, 100, UNICODE) for piece in line]
     assert {piece.token for piece in pieces if "waiting" in piece.text} == {Token.WARN}
 
@@ -179,8 +180,8 @@ def test_the_longest_wait_is_told_where_it_was_long() -> None:
         queued("long", created_at=NOW.wall - 2 * HOUR, holds=({"check": "ram", "message": "RAM 3.1 GB free"},)),
         running("ran", seconds=7 * HOUR, created_at=NOW.wall - 20 * HOUR),
     )
-    assert told(view)["waited"] == "long: waiting for 2h: RAM 3.1 GB free"
-    assert "waited" not in told(digest(queued("new", created_at=NOW.wall - MINUTE)))
+    assert texts(view)["waited"] == "long: waiting for 2h: RAM 3.1 GB free"
+    assert "waited" not in texts(digest(queued("new", created_at=NOW.wall - MINUTE)))
 
 
 def test_only_what_a_retry_may_help_is_offered_for_one() -> None:

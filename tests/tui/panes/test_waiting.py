@@ -155,7 +155,7 @@ def test_remedies_stand_in_one_column_behind_the_longest_limit() -> None:
         ({"check": "gpu_memory", "figure": "much", "limit": 1, "gpu": 0, "message": "GPU 0 is full"}, "is full", ""),
     ],
 )
-def test_a_check_is_told_in_figures_or_in_the_governors_words(reason: dict[str, Any], now: str, limit: str) -> None:
+def test_a_check_is_shown_in_figures_or_in_the_governors_words(reason: dict[str, Any], now: str, limit: str) -> None:
     held = queued("a", holds=(reason,))
     view = waiting_view(held, snapshot(held))
     assert view is not None
@@ -302,8 +302,8 @@ def test_the_table_stands_above_the_details_and_fits(width: int) -> None:
 def test_a_pause_says_since_when_until_what_and_how_often() -> None:
     pause = Pause(since=NOW.wall - 130, by="heat", reason="GPU 1 too hot, 86 °C, continues below 80")
     run = running("a", pause=pause)
-    told = tuple({"event": kind} for kind in ("started", "paused", "continued", "paused"))
-    card = card_of(run, snapshot(run, opened=OpenRun(run_id="a", events=told)))
+    events = tuple({"event": kind} for kind in ("started", "paused", "continued", "paused"))
+    card = card_of(run, snapshot(run, opened=OpenRun(run_id="a", events=events)))
     assert card is not None
     assert card.token is Token.WARN
     assert card.title == "Paused: GPU 1 too hot, 86 °C, continues below 80"
