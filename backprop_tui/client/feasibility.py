@@ -33,7 +33,9 @@ def check_feasible(session: ClientSession, spec: Spec, options: RunOptions) -> N
     from backprop_tui.domain.governor.snapshot import Candidate
 
     gpus = known_gpus(session.home, session.config_path, spec.gpu_probe)
-    candidate = Candidate(id="", name="", gpus_wanted=spec.gpus, gpu_ids=spec.gpu_ids, visible_gpus=spec.visible_gpus)
+    candidate = Candidate(
+        id="", name="", requested_gpus=spec.gpus, gpu_ids=spec.gpu_ids, visible_gpus=spec.visible_gpus
+    )
     if gpus is None:
         if spec.gpus or spec.gpu_ids:
             session.warn(_unchecked(spec, required_gpu_count(candidate, ())))

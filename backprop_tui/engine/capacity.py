@@ -251,7 +251,7 @@ class Capacity:
             id=run.id,
             name=run.name,
             limits=run.spec.limits,
-            gpus_wanted=run.spec.gpus,
+            requested_gpus=run.spec.gpus,
             gpu_ids=run.spec.gpu_ids,
             visible_gpus=run.spec.visible_gpus,
             learned_peak_bytes=self.vram_history.peak_of(run),

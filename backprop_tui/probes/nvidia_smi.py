@@ -312,10 +312,10 @@ class NvidiaSmiProbe:
         poller = self._pollers.get(index)
         if poller is None:
             record = GpuRecord(index, sample_seconds=self._sample_seconds, previous=self._previous.get(index))
-            poller = self._pollers[index] = GpuPoller(record, lambda: self._query_one(record))
+            poller = self._pollers[index] = GpuPoller(record, lambda: self._query_gpu(record))
         return poller
 
-    def _query_one(self, record: GpuRecord) -> GpuOutcome:
+    def _query_gpu(self, record: GpuRecord) -> GpuOutcome:
         try:
             answer = run_smi("-i", str(record.index), _GPU_QUERY, seconds=self._call_seconds)
         except SmiTimedOut:

@@ -55,14 +55,16 @@ class Block:
                 match = search(content, position)
                 if match is None:
                     return
-                found_at, after = match.span()
+                match_start, after = match.span()
             if feed < position:
                 feed = content.find(b"\n", position) % (size + 1)
             if carriage < position:
                 carriage = content.find(b"\r", position) % (size + 1)
             end = min(feed, carriage)
             if end < after:  # lines that do not match are passed over
-                start = max(content.rfind(b"\n", end, found_at), content.rfind(b"\r", end, found_at), start - 1) + 1
+                start = (
+                    max(content.rfind(b"\n", end, match_start), content.rfind(b"\r", end, match_start), start - 1) + 1
+                )
                 feed = content.find(b"\n", after) % (size + 1) if feed < after else feed
                 carriage = content.find(b"\r", after) % (size + 1) if carriage < after else carriage
                 end = min(feed, carriage)

@@ -113,7 +113,7 @@ class CheckpointRecord:
         match sighting:
             case CheckpointFound():
                 for confirmed in [sighting] if sighting.is_certain else self._repeated.confirm(sighting):
-                    self._handle_found(confirmed)
+                    self._record_sighting(confirmed)
             case CheckpointGone(path=path):
                 self._remove(path)
             case CheckpointUnwritten(path=path):
@@ -122,7 +122,7 @@ class CheckpointRecord:
                 self.pending = paths
                 self._report_new()
 
-    def _handle_found(self, sighting: CheckpointFound) -> None:
+    def _record_sighting(self, sighting: CheckpointFound) -> None:
         announcement = self._announcement_of(sighting)
         path = self._recorded_path(sighting, announcement)
         if announcement is not None and announcement.path != path:

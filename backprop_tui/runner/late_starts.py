@@ -58,7 +58,7 @@ class LateStarts:
         if self._count is None:  # the guardian that sent the signal has died
             self._watch(_trainings({pid: process for pid, process in processes.items() if pid not in new}))
         for pid in new:
-            self._check_one(processes[pid], processes, new, stopping.programs)
+            self._check_process(processes[pid], processes, new, stopping.programs)
 
     def have_trainings_ended(self) -> bool:
         """Whether all trainings that were running at the signal have ended."""
@@ -74,7 +74,7 @@ class LateStarts:
             self._trainings.register(descriptor, select.EPOLLIN)
         self._count = len(descriptors)
 
-    def _check_one(
+    def _check_process(
         self, process: Inspected, processes: Mapping[int, Inspected], new: set[int], programs: tuple[str, ...]
     ) -> None:
         shell = _nearest_old_ancestor(new, process, processes)

@@ -28,8 +28,8 @@ def eligible_gpus(candidate: Candidate, gpus: Iterable[GpuReading]) -> tuple[Gpu
 
 
 def required_gpu_count(candidate: Candidate, gpus: Iterable[GpuReading]) -> int:
-    if candidate.gpus_wanted is not None:
-        return candidate.gpus_wanted
+    if candidate.requested_gpus is not None:
+        return candidate.requested_gpus
     if candidate.gpu_ids:
         return len(set(candidate.gpu_ids))
     return 1 if eligible_gpus(candidate, gpus) else 0
@@ -172,7 +172,7 @@ def place(candidate: Candidate, snapshot: MachineSnapshot) -> Placement | tuple[
     With a broken probe nothing is known about any GPU: the run is not placed, and admission lets only one run start.
     """
     gpus = snapshot.readings.gpus
-    if candidate.gpus_wanted == 0:
+    if candidate.requested_gpus == 0:
         return Placement(gpus=())
     if not snapshot.gpus_known:
         return (HoldReason(check=Check.PROBE, message="GPU probe has not answered yet"),)

@@ -43,7 +43,7 @@ class PendingDependency:
 class Candidate:
     """A queued run that may start.
 
-    `gpus_wanted` None means one if the machine has GPUs, otherwise none (with `gpu_ids`: all of those); 0 hides all.
+    `requested_gpus` None means one if the machine has GPUs, otherwise none (with `gpu_ids`: all of those); 0 hides all.
     `gpu_ids` are the user's choice: indices as in nvidia-smi, or UUIDs or their prefixes. `visible_gpus` is the
     inherited CUDA_VISIBLE_DEVICES in the same form, None if it is not set. `awaited` are its unmet dependencies.
     `mount` is the disk that it will write to, None if unknown.
@@ -52,7 +52,7 @@ class Candidate:
     id: str
     name: str
     limits: RunLimits = field(default_factory=RunLimits)
-    gpus_wanted: int | None = None
+    requested_gpus: int | None = None
     gpu_ids: tuple[str, ...] = ()
     visible_gpus: tuple[str, ...] | None = None
     learned_peak_bytes: int | None = None

@@ -269,7 +269,7 @@ class CheckpointScanner:
         del self._pending[path]
         self._report(path, state)
         unsound = verdict.reason if isinstance(verdict, Unsound) else None
-        yield _found_checkpoint(pending, *state, unsound, now)
+        yield _sighting_of(pending, *state, unsound, now)
 
     def _verdict(self, path: str) -> Sound | Unsound:
         """Judges it as it is now; a directory that is saved again must have all its shards from one save."""
@@ -286,7 +286,7 @@ class CheckpointScanner:
             del self._reported[next(iter(self._reported))]
 
 
-def _found_checkpoint(
+def _sighting_of(
     pending: _Pending, size_bytes: int, modified_ns: int, unsound: str | None, now: float
 ) -> CheckpointFound:
     named = pending.named

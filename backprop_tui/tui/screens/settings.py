@@ -378,7 +378,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self._draw()
 
     @on(Input.Submitted, "#find")
-    def _found_setting(self) -> None:
+    def _search_submitted(self) -> None:
         self._close("find")
 
     @on(Input.Submitted, "#settings-value")

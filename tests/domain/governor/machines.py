@@ -134,7 +134,7 @@ plain_candidates = st.builds(
     id=st.just("candidate"),
     name=st.just("candidate"),
     limits=st.just(RunLimits()) | calm_limits,
-    gpus_wanted=st.sampled_from([None, 1, 2]),
+    requested_gpus=st.sampled_from([None, 1, 2]),
     learned_peak_bytes=st.none() | GIGABYTES,
 )
 choosy_candidates = st.builds(
@@ -142,7 +142,7 @@ choosy_candidates = st.builds(
     id=st.just("candidate"),
     name=st.just("candidate"),
     limits=st.just(RunLimits()) | run_limits,
-    gpus_wanted=st.none() | st.integers(0, GPU_COUNT),
+    requested_gpus=st.none() | st.integers(0, GPU_COUNT),
     gpu_ids=st.just(()) | selectors,
     visible_gpus=st.none() | selectors | st.just(("",)),
     learned_peak_bytes=st.none() | GIGABYTES,

@@ -179,7 +179,7 @@ class TestConservativeMode:
 
     def test_a_broken_probe_never_makes_a_run_wait_for_its_gpus(self) -> None:
         machine = snapshot(gpu(celsius=99.0), probe_problem="driver mismatch")
-        assert decide(candidate(gpus_wanted=2, gpu_ids=("0", "1")), machine) == NO_PLACE
+        assert decide(candidate(requested_gpus=2, gpu_ids=("0", "1")), machine) == NO_PLACE
 
     def test_load_and_disk_that_cannot_be_read_are_not_checked(self) -> None:
         host = HostReading(ram_available_bytes=8 * GIGABYTE)
@@ -189,7 +189,7 @@ class TestConservativeMode:
 def test_before_the_probe_has_answered_only_runs_without_gpus_start() -> None:
     machine = replace(snapshot(), gpus_known=False)
     assert messages(decide(candidate(), machine)) == ["GPU probe has not answered yet"]
-    assert decide(candidate(gpus_wanted=0), machine) == Admit(placement=Placement(gpus=()))
+    assert decide(candidate(requested_gpus=0), machine) == Admit(placement=Placement(gpus=()))
 
 
 def test_a_start_counts_for_the_next_candidate_of_the_same_pass() -> None:

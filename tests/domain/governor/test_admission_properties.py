@@ -59,9 +59,9 @@ def test_an_admitted_run_gets_the_requested_number_of_suitable_gpus(run: Candida
     if isinstance(decision, Hold):
         return
     gpus = decision.placement.gpus
-    if machine.readings.probe_problem is None and machine.gpus_known and run.gpus_wanted is not None:
-        assert len(gpus or ()) == run.gpus_wanted
-    if run.gpus_wanted == 0:
+    if machine.readings.probe_problem is None and machine.gpus_known and run.requested_gpus is not None:
+        assert len(gpus or ()) == run.requested_gpus
+    if run.requested_gpus == 0:
         assert gpus == ()
     by_uuid = {gpu.uuid: gpu for gpu in machine.readings.gpus}
     chosen = [by_uuid[gpu.uuid] for gpu in gpus or ()]

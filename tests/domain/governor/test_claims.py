@@ -119,7 +119,7 @@ queues = st.lists(
         id=st.uuids().map(str),
         name=st.just("run"),
         limits=run_limits,
-        gpus_wanted=st.none() | st.integers(1, 3),
+        requested_gpus=st.none() | st.integers(1, 3),
         learned_peak_bytes=st.none() | st.integers(0, gb(12)),
     ),
     min_size=1,

@@ -72,7 +72,7 @@ def test_a_held_queue_holds_even_if_no_run_is_queued() -> None:
 
 def test_a_run_that_can_never_start_does_not_hold_the_others() -> None:
     machine = snapshot(gpu(0), limits=LIMITS, tokens=4.0)
-    assert clauses(machine, candidate(gpus_wanted=4)) == ("open", ())
+    assert clauses(machine, candidate(requested_gpus=4)) == ("open", ())
 
 
 def test_a_run_that_waits_for_another_run_is_not_held_by_the_governor() -> None:
@@ -96,14 +96,14 @@ def test_the_reasons_are_those_of_the_first_run_in_line_the_most_blocking_first(
     host = replace(CALM_HOST, load_1m=40.0)
     machine = snapshot(gpu(0, used_gb=23), host=host, limits=LIMITS, tokens=0.5, active=TWO_RUN)
     modest = candidate("modest", limits=RunLimits(max_parallel=1))
-    waits = candidate("waits", awaited=(PendingDependency(name="nano-lm", status="running"),), gpus_wanted=0)
+    waits = candidate("waits", awaited=(PendingDependency(name="nano-lm", status="running"),), requested_gpus=0)
 
     def checks(*queue: Candidate) -> list[str]:
         return [reason.check for reason in after_pass(machine, *queue).reasons]
 
     assert checks(waits, candidate(), modest) == ["gpu_memory", "load", "starts"]
     assert checks(modest, candidate()) == ["parallel", "gpu_memory", "load", "starts"]
-    assert checks(candidate(gpus_wanted=0), candidate()) == ["load", "starts"]
+    assert checks(candidate(requested_gpus=0), candidate()) == ["load", "starts"]
     assert checks(waits) == ["load", "starts"]
 
 

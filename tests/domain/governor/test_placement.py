@@ -42,7 +42,7 @@ def test_the_gpu_with_most_free_vram_is_taken() -> None:
 def test_nothing_is_placed_before_the_gpus_have_answered() -> None:
     machine = replace(snapshot(gpu(0)), gpus_known=False)
     assert reasons(candidate(), machine) == ["GPU probe has not answered yet"]
-    assert indices(candidate(gpus_wanted=0), machine) == []
+    assert indices(candidate(requested_gpus=0), machine) == []
 
 
 def test_claims_count_as_used() -> None:
@@ -77,7 +77,7 @@ def test_runs_that_claim_nothing_spread_over_gpus_without_memory_figures() -> No
 def test_gpus_that_are_too_small_are_permanent_only_if_too_few_are_large_enough() -> None:
     machine = snapshot(gpu(0, total_gb=2.0), gpu(1, total_gb=24.0, used_gb=23.0))
     assert not any(reason.permanent for reason in held(candidate(), machine))
-    count, *of_gpus = held(candidate(gpus_wanted=2), machine)
+    count, *of_gpus = held(candidate(requested_gpus=2), machine)
     assert (
         count.message
         == "can never start: needs 2 GPUs of 2.5 GB, 1 of 2 is that large (--gpus 2; gpu.min_free_vram_mb 2500)"
@@ -111,14 +111,14 @@ def test_a_peak_that_is_not_checked_makes_no_gpu_too_small() -> None:
 
 def test_several_gpus_are_distinct_and_ordered_by_index() -> None:
     machine = snapshot(gpu(0, used_gb=9), gpu(1, used_gb=2), gpu(2, used_gb=12), gpu(3, used_gb=1))
-    assert indices(candidate(gpus_wanted=3), machine) == [0, 1, 3]
+    assert indices(candidate(requested_gpus=3), machine) == [0, 1, 3]
 
 
 class TestWithoutGpus:
     """Runs that need no GPU never wait for one."""
 
     def test_zero_hides_all(self) -> None:
-        assert indices(candidate(gpus_wanted=0), snapshot(gpu(health=GpuHealth.LOST))) == []
+        assert indices(candidate(requested_gpus=0), snapshot(gpu(health=GpuHealth.LOST))) == []
 
     def test_a_machine_without_gpus_leaves_the_script_as_it_is(self) -> None:
         assert indices(candidate(), snapshot()) is None
@@ -128,10 +128,10 @@ class TestWithoutGpus:
         assert indices(candidate(visible_gpus=hidden), snapshot(gpu(celsius=99.0))) is None
 
     def test_requested_gpus_that_are_missing_are_waited_for(self) -> None:
-        assert reasons(candidate(gpus_wanted=2), snapshot()) == [
+        assert reasons(candidate(requested_gpus=2), snapshot()) == [
             "can never start: needs 2 GPUs, the GPU probe finds none (--gpus 2)"
         ]
-        assert reasons(candidate(gpus_wanted=2), snapshot(gpu())) == [
+        assert reasons(candidate(requested_gpus=2), snapshot(gpu())) == [
             "can never start: needs 2 GPUs, machine has 1 (--gpus 2)"
         ]
 
@@ -145,7 +145,7 @@ class TestChoice:
         assert indices(candidate(gpu_ids=("2", "3")), self.MACHINE) == [2, 3]
 
     def test_fewer_gpus_may_be_requested_than_chosen(self) -> None:
-        assert indices(candidate(gpu_ids=("2", "3"), gpus_wanted=1), self.MACHINE) == [2]
+        assert indices(candidate(gpu_ids=("2", "3"), requested_gpus=1), self.MACHINE) == [2]
 
     def test_a_uuid_or_its_prefix_selects_a_gpu(self) -> None:
         assert indices(candidate(gpu_ids=(uuid_of(2), "gpu-0003")), self.MACHINE) == [2, 3]
@@ -157,7 +157,7 @@ class TestChoice:
 
     def test_cuda_visible_devices_restricts_the_choice(self) -> None:
         assert indices(candidate(visible_gpus=("3", "1")), self.MACHINE) == [1]
-        assert reasons(candidate(visible_gpus=("1",), gpus_wanted=2), self.MACHINE) == [
+        assert reasons(candidate(visible_gpus=("1",), requested_gpus=2), self.MACHINE) == [
             "can never start: needs 2 GPUs, CUDA_VISIBLE_DEVICES shows 1 (--gpus 2)"
         ]
 
@@ -229,7 +229,7 @@ class TestUnfit:
 
     def test_several_gpus_that_do_not_fit_are_counted_and_each_named(self) -> None:
         machine = snapshot(gpu(0, celsius=84.0), gpu(1, used_gb=23.1))
-        assert reasons(candidate(gpus_wanted=2), machine) == [
+        assert reasons(candidate(requested_gpus=2), machine) == [
             "needs 2 GPUs, 0 usable (--gpus 2; gpu.max_temp_c 85; gpu.min_free_vram_mb 2500)",
             "GPU 0 too hot, 84 °C, starts below 82 (gpu.max_temp_c 85)",
             "GPU 1: 0.9 GB free, needs 2.5 (gpu.min_free_vram_mb 2500)",
@@ -254,7 +254,7 @@ class TestReserved:
         ]
 
     def test_the_reserved_run_itself_does_not_wait(self) -> None:
-        assert indices(candidate("big", gpus_wanted=2), self.MACHINE) == [0, 1]
+        assert indices(candidate("big", requested_gpus=2), self.MACHINE) == [0, 1]
 
 
 class TestLearnedPeak:

@@ -17,7 +17,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess
 from tests.domain.governor.machines import ROOMY, active_run, candidate, claim, gb, gpu, process, snapshot, uuid_of
 
-BIG = candidate("big", gpus_wanted=2, limits=RunLimits(gpu_min_free_vram_bytes=gb(20)))
+BIG = candidate("big", requested_gpus=2, limits=RunLimits(gpu_min_free_vram_bytes=gb(20)))
 SMALL = candidate("small")
 BUSY = snapshot(
     gpu(0, used_gb=12, processes=(process("a", 12),)),
@@ -63,7 +63,7 @@ def test_a_run_that_waits_for_another_run_reserves_no_gpus() -> None:
 @pytest.mark.parametrize(
     "impossible",
     [
-        replace(BIG, gpus_wanted=4),
+        replace(BIG, requested_gpus=4),
         replace(BIG, limits=RunLimits(gpu_min_free_vram_bytes=gb(25))),
         replace(BIG, visible_gpus=("0",)),
     ],
