@@ -33,8 +33,8 @@ def _written(folder: Path, name: str, content: str) -> str:
 
 def test_a_file_of_the_original_tool_keeps_its_meaning(tmp_path: Path) -> None:
     path = _written(tmp_path, "backprop.config.json", ORIGINAL)
-    found = read_file(path)
-    assert {name: setting.value for name, setting in found.items()} == {
+    settings = read_file(path)
+    assert {name: setting.value for name, setting in settings.items()} == {
         "max_run_minutes": 30.0,
         "max_parallel": 4,
         "min_free_ram_gb": 2.0,
@@ -44,7 +44,7 @@ def test_a_file_of_the_original_tool_keeps_its_meaning(tmp_path: Path) -> None:
         "gpu.min_free_vram_mb": 3000.0,
         "gpu.max_temp_c": 80.0,
     }
-    assert found["gpu.max_temp_c"].origin == f"{path}:11"
+    assert settings["gpu.max_temp_c"].origin == f"{path}:11"
     assert original_arguments_in(path) == ["trainingScriptPath"]
 
 

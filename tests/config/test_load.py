@@ -38,8 +38,8 @@ def test_each_layer_overrides_those_below_it_and_is_named_as_the_origin(machine:
     project.write_text("[gpu]\nmin_free_vram_mb = 2\nresume_margin_c = 3\nmax_temp_c = 71\n")
     environment = {"BACKPROP_GPU_RESUME_MARGIN_C": "4", "BACKPROP_GPU_MAX_TEMP_C": "72"}
     settings = machine.load(environment)
-    found = {name: (settings[name], settings.origin(name)) for name in KEYS if settings.origin(name) != DEFAULT}
-    assert found == {
+    overridden = {name: (settings[name], settings.origin(name)) for name in KEYS if settings.origin(name) != DEFAULT}
+    assert overridden == {
         "max_parallel": (3, f"{machine.user_file}:1"),
         "gpu.min_free_vram_mb": (2.0, f"{project}:2"),
         "gpu.resume_margin_c": (4.0, "environment BACKPROP_GPU_RESUME_MARGIN_C"),

@@ -38,9 +38,9 @@ from backprop_tui.domain.checkpoint_names import parse_checkpoint_path
     ],
 )
 def test_checkpoints_of_frameworks_are_recognised_with_their_step(file: str, path: str, step: int | None) -> None:
-    found = parse_checkpoint_path(file)
-    assert found is not None
-    assert (found.path, found.step) == (path, step)
+    checkpoint = parse_checkpoint_path(file)
+    assert checkpoint is not None
+    assert (checkpoint.path, checkpoint.step) == (path, step)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,15 @@ def test_other_files_are_none(file: str) -> None:
     ("file", "number"), [("ckpt_000123.pt", 123), ("model_300.pt", 300), ("orb/10/_CHECKPOINT_METADATA", 10)]
 )
 def test_a_number_at_the_end_may_be_a_step(file: str, number: int) -> None:
-    found = parse_checkpoint_path(file)
-    assert found is not None
-    assert found.number == number
+    checkpoint = parse_checkpoint_path(file)
+    assert checkpoint is not None
+    assert checkpoint.number == number
 
 
 def test_a_best_checkpoint_is_recognised() -> None:
-    assert [bool(found and found.is_best) for found in map(parse_checkpoint_path, ("best.pt", "last.pt"))] == [
+    assert [
+        bool(checkpoint and checkpoint.is_best) for checkpoint in map(parse_checkpoint_path, ("best.pt", "last.pt"))
+    ] == [
         True,
         False,
     ]
@@ -82,12 +84,12 @@ def test_a_best_checkpoint_is_recognised() -> None:
 
 @given(st.text(max_size=60))
 def test_no_name_raises_and_no_epoch_is_taken_for_a_step(text: str) -> None:
-    found = parse_checkpoint_path(text)
-    assert found is None or text.startswith(found.path)
+    checkpoint = parse_checkpoint_path(text)
+    assert checkpoint is None or text.startswith(checkpoint.path)
 
 
 @given(st.integers(0, 10**12), st.sampled_from(["out/checkpoint-{}/model.bin", "e=0-step={}.ckpt", "iter_{:07}/x.pt"]))
 def test_a_step_in_a_name_is_that_number(step: int, pattern: str) -> None:
-    found = parse_checkpoint_path(pattern.format(step))
-    assert found is not None
-    assert found.step == step
+    checkpoint = parse_checkpoint_path(pattern.format(step))
+    assert checkpoint is not None
+    assert checkpoint.step == step

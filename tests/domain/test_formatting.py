@@ -81,7 +81,7 @@ def test_one_is_singular() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(3.052038, "0.051"), (60.0, "1"), (754.321, "12.57"), (43_200.0, "720"), (6e8, "10000000")]
+    ("seconds", "text"), [(3.052038, "0.051"), (60.0, "1"), (754.321, "12.57"), (43_200.0, "720"), (6e8, "10000000")]
 )
-def test_minutes_have_no_more_decimals_than_they_need(seconds: float, said: str) -> None:
-    assert minutes(seconds) == said
+def test_minutes_have_no_more_decimals_than_they_need(seconds: float, text: str) -> None:
+    assert minutes(seconds) == text

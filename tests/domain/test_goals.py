@@ -30,8 +30,8 @@ def test_the_notation_parses_to_the_same_goal(name: str, sign: str, value: int) 
 @given(names, st.sampled_from(sorted(COMPARATORS)), figures, figures)
 def test_a_metric_is_compared_as_the_sign_says(name: str, sign: str, value: float, figure: float) -> None:
     until = Goal(name=name, sign=sign, value=value)
-    found = until.reached(step=None, epoch=None, metrics={name: figure})
-    assert (found is not None) == COMPARATORS[sign](figure, value)
+    description = until.reached(step=None, epoch=None, metrics={name: figure})
+    assert (description is not None) == COMPARATORS[sign](figure, value)
 
 
 @given(st.sampled_from(sorted(COMPARATORS)), figures)

@@ -19,7 +19,7 @@ from tests.domain.runs import queued, running
 RESUMED = Queued(since=1.0, resume_from="/a dir/c.pt")
 
 
-def told(run: Run) -> dict[str, str]:
+def environment(run: Run) -> dict[str, str]:
     return script_environment(run, "/home/runs/r1", {"PATH": "/bin", "BACKPROP_RESUME_FROM": "stale"})
 
 
@@ -44,12 +44,12 @@ def test_the_resume_argument_keeps_a_path_with_a_space_in_one_word() -> None:
 
 
 def test_a_first_attempt_gets_no_checkpoint_whatever_the_shell_has() -> None:
-    assert "BACKPROP_RESUME_FROM" not in told(running())
+    assert "BACKPROP_RESUME_FROM" not in environment(running())
 
 
-def test_the_environment_tells_the_deadline_of_this_timebox() -> None:
+def test_the_environment_contains_the_deadline_of_this_timebox() -> None:
     run = running(queued(max_run_seconds=90.0), now=1000.0)
-    variables = told(run)
+    variables = environment(run)
     assert (variables["BACKPROP_DEADLINE"], variables["BACKPROP_MAX_MINUTES"]) == ("1090.000", "1.5")
     assert (variables["PYTHONUNBUFFERED"], variables["PATH"]) == ("1", "/bin")
 
@@ -59,7 +59,7 @@ def test_an_empty_variable_keeps_output_buffered() -> None:
 
 
 def test_no_limit_has_no_deadline() -> None:
-    assert not {"BACKPROP_DEADLINE", "BACKPROP_MAX_MINUTES"} & told(running(queued(max_run_seconds=None))).keys()
+    assert not {"BACKPROP_DEADLINE", "BACKPROP_MAX_MINUTES"} & environment(running(queued(max_run_seconds=None))).keys()
 
 
 def test_gpu_variables_override_the_captured_environment() -> None:
@@ -91,8 +91,10 @@ def test_a_step_that_is_not_known_is_an_error() -> None:
 
 def test_a_resumed_attempt_gets_the_detected_argument_unless_one_was_given() -> None:
     state = Queued(since=1.0, resume_from="/a dir/c.pt")
-    found = queued(state=state, found_resume_arg="--resume {path}", command=("python3", "t.py", "--resume", "old.pt"))
-    assert script_command_line(running(found))[2:] == ("--resume", "old.pt", "--resume", "/a dir/c.pt")
+    detected = queued(
+        state=state, found_resume_arg="--resume {path}", command=("python3", "t.py", "--resume", "old.pt")
+    )
+    assert script_command_line(running(detected))[2:] == ("--resume", "old.pt", "--resume", "/a dir/c.pt")
     asked = queued(state=state, found_resume_arg="--resume {path}", resume_arg="--from={path}")
     assert script_command_line(running(asked))[2:] == ("--from=/a dir/c.pt",)
     original = queued(state=state, found_resume_arg="--resume {path}", understood_flags=("--resume-from",))

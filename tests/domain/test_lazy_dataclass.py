@@ -34,7 +34,7 @@ class Pair:
 
 
 @lazy_dataclass(frozen=True, slots=True)
-class One:
+class Single:
     """A single field."""
 
     value: float
@@ -73,7 +73,7 @@ def test_all_instances_are_equal_whether_init_was_compiled_before_them_or_not() 
     assert Mixed.__init__ is uncompiled
     mixed.append(Mixed(1, third=[2]))
     assert Mixed.__init__ is not uncompiled
-    assert all(one == mixed[-1] for one in mixed)
+    assert all(instance == mixed[-1] for instance in mixed)
     assert mixed[0].second == "x"
 
 
@@ -93,7 +93,7 @@ def test_a_derived_class_has_the_fields_of_both() -> None:
 
     for _ in range(UNCOMPILED + 1):
         assert (Derived(height=5).area(), Derived(height=5).depth, Base(height=5).area()) == (10, 3, 5)
-    assert [one.name for one in fields(Derived)] == ["width", "height", "depth"]
+    assert [declared.name for declared in fields(Derived)] == ["width", "height", "depth"]
     assert not hasattr(Derived(height=5), "__dict__")
 
 
@@ -103,7 +103,7 @@ def test_the_fields_of_a_class_are_determined_when_something_asks_for_them() -> 
         value: list[int] = field(default_factory=list)
 
     assert not isinstance(vars(Late)["__dataclass_fields__"], dict)
-    assert [one.name for one in fields(Late)] == ["value"]
+    assert [declared.name for declared in fields(Late)] == ["value"]
     assert isinstance(vars(Late)["__dataclass_fields__"], dict)
 
 
@@ -120,8 +120,8 @@ def test_equality_and_hash_follow_the_compared_fields() -> None:
     assert {Pair(1), Pair(1, 2)} == {Pair(1)}
     assert Reading(name="a", read_at=1.0) == Reading(name="a", read_at=2.0)
     assert Nothing() == Nothing()
-    assert One(math.nan) == One(math.nan)  # one and the same object, as in a tuple
-    assert hash(One(1.0)) == hash((1.0,))
+    assert Single(math.nan) == Single(math.nan)  # one and the same object, as in a tuple
+    assert hash(Single(1.0)) == hash((1.0,))
 
 
 def test_frozen_values_cannot_be_changed() -> None:
@@ -138,7 +138,7 @@ def test_frozen_values_cannot_be_changed() -> None:
 def test_the_standard_librarys_functions_support_it() -> None:
     assert replace(Pair(1), right=5) == Pair(1, 5)
     assert asdict(Reading(name="a")) == {"name": "a", "celsius": None, "notes": {}, "read_at": 0.0}
-    assert [one.name for one in fields(Pair)] == ["left", "right"]
+    assert [declared.name for declared in fields(Pair)] == ["left", "right"]
     assert dataclasses.is_dataclass(Pair)
     assert pprint.pformat(Pair(1)) == repr(Pair(1))
     match Pair(1, 7):
@@ -151,7 +151,7 @@ def test_str_is_the_notation_of_the_option() -> None:
     assert repr(Nothing()) == "Nothing()"
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda instance: pickle.loads(pickle.dumps(instance))])
 def test_a_copy_is_equal(copied: Any) -> None:
     reading = Reading(name="a", celsius=3.0, notes={"b": 1})
     assert copied(reading) == reading

@@ -33,9 +33,9 @@ def test_what_needs_a_success_of_a_stopped_run_is_stopped_too() -> None:
 def test_a_moved_run_gets_its_place_and_the_others_keep_their_order(queue: list[Run], which: int, place: int) -> None:
     run = queue[which % len(queue)]
     after = sort_queue([*(other for other in queue if other is not run), move_in_queue(run, queue, place)])
-    ids = [one.id for one in after]
+    ids = [member.id for member in after]
     assert ids.index(run.id) == max(0, min(place - 1, len(queue) - 1))
-    assert [one for one in ids if one != run.id] == [one.id for one in queue if one is not run]
+    assert [run_id for run_id in ids if run_id != run.id] == [other.id for other in queue if other is not run]
 
 
 def test_the_last_value_of_a_name_counts() -> None:

@@ -13,18 +13,18 @@ from backprop_tui.plotting.axes import TIME_STEPS, Scale, padded_range, row_tick
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(one=numbers, other=numbers, log=st.booleans(), most=st.integers(0, 9))
-def test_ticks_lie_on_the_axis_and_are_no_more_than_wanted(
-    one: float,
-    other: float,
+@given(first=numbers, second=numbers, log=st.booleans(), most=st.integers(0, 9))
+def test_ticks_lie_on_the_axis_and_are_at_most_as_many_as_requested(
+    first: float,
+    second: float,
     log: bool,  # noqa: FBT001 - drawn
     most: int,
 ) -> None:
-    scale = Scale(min(one, other), max(one, other), log=log)
-    found = ticks(scale, most)
-    assert len(found) <= most
+    scale = Scale(min(first, second), max(first, second), log=log)
+    places = ticks(scale, most)
+    assert len(places) <= most
     room = (scale.high / 2 - scale.low / 2) * 1e-6
-    assert all(scale.low - room <= tick <= scale.high + room for tick in found)
+    assert all(scale.low - room <= tick <= scale.high + room for tick in places)
 
 
 @given(low=st.floats(1e-6, 1e6), factor=st.floats(1.5, 1e6), share=st.floats(0, 1), log=st.booleans())
@@ -52,7 +52,7 @@ def test_a_logarithm_needs_values_above_zero() -> None:
 
 
 def test_an_outlier_does_not_determine_the_range() -> None:
-    assert trimmed_range([*(float(one) for one in range(200)), 1e9]) == (2.0, 198.0)
+    assert trimmed_range([*(float(number) for number in range(200)), 1e9]) == (2.0, 198.0)
     assert trimmed_range([1.0, 2.0, 1e9]) == (1.0, 1e9)
 
 

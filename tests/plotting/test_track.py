@@ -24,7 +24,7 @@ def test_it_starts_without_bias_and_follows_a_level() -> None:
     assert moving_average([(0, 1.0), (1, 3.0)], 0) == [1.0, 3.0]
     assert moving_average([], 1) == []
     noisy = [(place, float(place % 2)) for place in range(100)]
-    assert all(0.4 < one < 0.6 for one in moving_average(noisy, 20)[50:])
+    assert all(0.4 < mean < 0.6 for mean in moving_average(noisy, 20)[50:])
 
 
 def test_points_further_back_on_x_count_less_however_dense_they_are() -> None:
@@ -69,9 +69,9 @@ def test_on_an_axis_of_time_a_curve_is_interrupted_where_nothing_was_printed() -
 @given(points=st.lists(st.tuples(finite, finite), max_size=40), reach=st.floats(0, 1e300))
 @example(points=[(0.0, 1.7976931348623155e308), (0.0, -2.9937604643020797e292)], reach=0.0)
 def test_no_input_leaves_the_range_of_the_values(points: list[tuple[float, float]], reach: float) -> None:
-    found = moving_average(points, reach)
-    assert len(found) == len(points)
+    means = moving_average(points, reach)
+    assert len(means) == len(points)
     if points:
         low, high = min(value for _, value in points), max(value for _, value in points)
         room = (high / 2 - low / 2) * 1e-9 + abs(high) * 1e-9 + abs(low) * 1e-9
-        assert all(low - room <= one <= high + room for one in found)
+        assert all(low - room <= mean <= high + room for mean in means)

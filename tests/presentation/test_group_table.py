@@ -77,10 +77,10 @@ def test_the_probability_of_t_is_that_of_the_tables(freedom: float, t: float) ->
 
 def test_a_difference_is_judged_as_by_scipy() -> None:
     # scipy.stats.ttest_ind([2.5, 4.5, 6], [1, 2, 3, 4], equal_var=False): t 1.5254, df 3.5602, p 0.210398
-    found = difference(_spread(1, 2, 3, 4), _spread(2.5, 4.5, 6))
-    assert found.verdict is Verdict.WITHIN
-    assert found.value == pytest.approx(2.5 - 13 / 3)
-    assert found.probability == pytest.approx(0.2103980264, rel=1e-8)
+    comparison = difference(_spread(1, 2, 3, 4), _spread(2.5, 4.5, 6))
+    assert comparison.verdict is Verdict.WITHIN
+    assert comparison.value == pytest.approx(2.5 - 13 / 3)
+    assert comparison.probability == pytest.approx(0.2103980264, rel=1e-8)
     few = difference(_spread(1, 2), _spread(5, 5.1, 5.3))  # t -7.1562, df 1.0627
     assert few.probability == pytest.approx(0.0791146328, rel=1e-5)
     assert difference(_spread(1, 1.1, 0.9), _spread(2, 2.1, 1.9)).verdict is Verdict.EXCEEDS
@@ -214,7 +214,7 @@ def test_running_runs_at_different_steps_are_not_compared() -> None:
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.STOPPED, Status.FAILED])
 @pytest.mark.parametrize("others", [Status.COMPLETED, Status.RUNNING])
 def test_the_best_run_of_a_group_is_in_its_best_setting(status: Status, others: Status) -> None:
-    """Whatever looks better and has not ended by itself."""
+    """Though a run that is active, was stopped or failed has a better value."""
     records = [member("--lr 1", 0.01, status), member("--lr 2", 1.0, others), member("--lr 3", 2.0, others)]
     best = rank_records(records).best
     assert best is not None
@@ -292,7 +292,7 @@ def test_every_run_is_in_one_row_and_the_mean_is_between_its_values(runs: list[t
     assume(len({lr for lr, _ in runs}) > 1)
     records = [member(f"--lr {lr}", value, run_id=f"r{index}") for index, (lr, value) in enumerate(runs)]
     table = group_table(records)
-    ids = [found.run_id for row in table.rows for found in row.members]
+    ids = [run.run_id for row in table.rows for run in row.members]
     assert sorted(ids) == sorted(record["id"] for record in records)
     for row in table.rows:
         values = [value for lr, value in runs if (lr,) == row.values and math.isfinite(value)]

@@ -93,10 +93,10 @@ def test_what_fits_is_proposed_once_for_all_gpus(needed: int, usable: int, fits:
     assert lines == [f"to start it sooner: backprop-tui edit a --gpu-min-vram {fits}"]
 
 
-def test_namesakes_are_told_apart() -> None:
+def test_runs_of_the_same_name_are_distinguished_by_their_arguments() -> None:
     runs = [replace(running(name, name="train"), differing=(("lr", name),)) for name in ("1", "2")]
-    found = remedies({"check": "gpu_count", "figure": 0, "limit": 1}, queued("a"), runs)
-    assert [remedy.text for remedy in found] == ["stop train lr=1", "stop train lr=2"]
+    offered = remedies({"check": "gpu_count", "figure": 0, "limit": 1}, queued("a"), runs)
+    assert [remedy.text for remedy in offered] == ["stop train lr=1", "stop train lr=2"]
 
 
 def test_a_limit_of_the_run_is_changed_with_its_setting() -> None:

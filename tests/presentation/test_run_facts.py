@@ -50,7 +50,7 @@ def test_paths_come_last_and_four_arguments_are_enough() -> None:
     assert _labels(_train("a", "--config c/a.yaml"), _train("b", "--config c/b.yaml"))[0] == "train config=c/a.yaml"
 
 
-def test_paths_are_left_out_if_the_rest_tells_the_runs_apart() -> None:
+def test_paths_are_left_out_if_other_arguments_distinguish_the_runs() -> None:
     runs = [_train(f"{lr}{seed}", f"--out runs/{lr}-{seed} --lr {lr} --seed {seed}") for lr in "12" for seed in "12"]
     assert _labels(*runs) == ["train lr=1 seed=1", "train lr=1 seed=2", "train lr=2 seed=1", "train lr=2 seed=2"]
     again = _train("again", "--out runs/again --lr 2 --seed 2")

@@ -117,12 +117,12 @@ def test_a_mistake_says_what_is_accepted_and_filters_nothing(text: str, part: st
         ("--dt>2 last(dt)>2 step>3 batch-size=2 nano failed took>1h", None),
     ],
 )
-def test_what_a_word_may_mean_instead_is_said(text: str, doubt: str | None) -> None:
+def test_a_word_that_may_mean_something_else_gets_a_hint(text: str, doubt: str | None) -> None:
     names = Names(arguments=["lr", "batch_size", "dt"], metrics=["val_loss", "dt"])
     assert RunFilter.parse(text).doubt(names) == doubt
 
 
-def test_an_unknown_qualifier_is_said_where_its_text_is_found_nowhere() -> None:
+def test_an_unknown_qualifier_is_reported_if_no_run_contains_its_text() -> None:
     for word in ("before:1d", "nano foo:bar"):
         doubt = RunFilter.parse(word).doubt(Names(), matched=False)
         assert doubt is not None

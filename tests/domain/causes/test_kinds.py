@@ -251,8 +251,8 @@ def test_a_syntax_error_has_no_traceback_header() -> None:
 
 
 def test_a_script_that_ended_over_nan_is_recognised_by_its_last_lines_or_loss() -> None:
-    said = cause_of("step 9 loss 2.1\nLoss is nan, stopping training\n")
-    assert (said.kind, said.evidence, said.line) == ("nan_loss", "Loss is nan, stopping training", 2)
+    cause = cause_of("step 9 loss 2.1\nLoss is nan, stopping training\n")
+    assert (cause.kind, cause.evidence, cause.line) == ("nan_loss", "Loss is nan, stopping training", 2)
     known = "loss is nan at step 9"
     assert cause_of("step 9\n", nan_loss=known).summary == known
     checked = raised("AssertionError", code="assert torch.isfinite(loss)")
@@ -303,7 +303,7 @@ def test_a_shell_names_the_child_that_was_killed() -> None:
     assert (cause.kind, cause.line) == ("killed_by_signal", 2)
 
 
-def test_a_watchdog_timeout_is_told_apart_from_a_crash() -> None:
+def test_a_watchdog_timeout_is_distinguished_from_a_crash() -> None:
     log = (
         "[rank0]:[E1126 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught collective operation timeout: WorkNCCL(9)\n"
     )
@@ -368,8 +368,8 @@ def test_a_silent_failure_is_unknown_with_its_code_and_the_likeliest_line() -> N
     assert (spoken.summary, spoken.evidence, spoken.line) == (f"exit code 1, last line: {message}", message, 2)
     working = cause_of("loading\nepoch 3 loss 0.25\n", exit_code=1)
     assert (working.summary, working.evidence) == ("exit code 1", "epoch 3 loss 0.25")
-    said = cause_of("a\nERROR: cannot reach the license server\nbye\n", exit_code=7)
-    assert (said.kind, said.evidence, said.line) == ("unknown", "ERROR: cannot reach the license server", 2)
+    reported = cause_of("a\nERROR: cannot reach the license server\nbye\n", exit_code=7)
+    assert (reported.kind, reported.evidence, reported.line) == ("unknown", "ERROR: cannot reach the license server", 2)
 
 
 def test_a_full_disk_explains_a_failure_without_a_message_and_no_other() -> None:

@@ -74,10 +74,10 @@ def test_among_ranks_the_one_named_by_the_launcher_counts() -> None:
 
 
 def test_interleaved_ranks_are_parsed_separately_and_consequences_are_skipped() -> None:
-    one = rank(1, raised("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")).splitlines()
+    rank_1 = rank(1, raised("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")).splitlines()
     lost = "torch.distributed.DistBackendError: NCCL error: remote process exited"
-    other = rank(0, raised(lost)).splitlines()
-    woven = "\n".join(line for pair in zip(one, other, strict=True) for line in pair)
+    rank_0 = rank(0, raised(lost)).splitlines()
+    woven = "\n".join(line for pair in zip(rank_1, rank_0, strict=True) for line in pair)
     assert cause_of(woven + "\n").kind == "cuda_oom"
 
 

@@ -46,8 +46,8 @@ def saving(
 
 
 def test_a_disk_that_will_be_full_within_the_timebox_is_reported_with_figures() -> None:
-    (found,) = forecast_shortages([saving()], DISK_GIGABYTE)
-    assert found.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12m: full in 5h17m"
+    (shortage,) = forecast_shortages([saving()], DISK_GIGABYTE)
+    assert shortage.message == "disk 38 GB free, nano-lm-768 writes 1.4 GB every 12m: full in 5h17m"
 
 
 def test_a_disk_that_is_large_enough_is_no_shortage() -> None:
@@ -62,15 +62,15 @@ def test_a_burst_of_small_saves_is_no_forecast_for_hours() -> None:
 
 def test_a_run_that_keeps_its_last_checkpoints_needs_space_for_one_more() -> None:
     assert forecast_shortages([saving(grows=False)], DISK_GIGABYTE) == []
-    (found,) = forecast_shortages([saving(grows=False, free=2.0)], DISK_GIGABYTE)
-    assert found.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12m"
+    (shortage,) = forecast_shortages([saving(grows=False, free=2.0)], DISK_GIGABYTE)
+    assert shortage.message == "disk 2 GB free, nano-lm-768 writes 1.4 GB every 12m"
 
 
 def test_runs_on_one_disk_add_up_and_those_on_another_do_not() -> None:
-    one = saving(left=3 * HOUR)
-    assert forecast_shortages([one], DISK_GIGABYTE) == []
-    assert len(forecast_shortages([one, replace(one, name="other")], DISK_GIGABYTE)) == 1
-    assert forecast_shortages([one, replace(one, mount="/home")], DISK_GIGABYTE) == []
+    run = saving(left=3 * HOUR)
+    assert forecast_shortages([run], DISK_GIGABYTE) == []
+    assert len(forecast_shortages([run, replace(run, name="other")], DISK_GIGABYTE)) == 1
+    assert forecast_shortages([run, replace(run, mount="/home")], DISK_GIGABYTE) == []
 
 
 def test_without_a_timebox_the_forecast_covers_half_a_day() -> None:

@@ -84,9 +84,9 @@ class TestHeat:
 
     def test_on_overheat_warn_reports_once_until_it_has_cooled(self) -> None:
         watch = Watch(active_run("vit", 0, limits=RunLimits(on_overheat="warn")))
-        told = [requests(watch.see(gpu(celsius=celsius))) for celsius in (91.0, 91.0, 91.0, 82.0, 91.0, 91.0)]
+        notices = [requests(watch.see(gpu(celsius=celsius))) for celsius in (91.0, 91.0, 91.0, 82.0, 91.0, 91.0)]
         once = [("vit", NoticeRequest(message="GPU 0 at 91 °C, limit 85"))]
-        assert told == [[], once, [], [], [], []]
+        assert notices == [[], once, [], [], [], []]
         again = [requests(watch.see(gpu(celsius=celsius))) for celsius in (79.0, 91.0, 91.0)]
         assert again == [[], [], once]
 
@@ -115,7 +115,7 @@ def paused_for_heat(limits: RunLimits | None = None) -> Watch:
 
 
 class TestStaleReadings:
-    """What is not known now leads to nothing."""
+    """Missing and stale readings lead to no action."""
 
     @pytest.mark.parametrize("health", [GpuHealth.STALE, GpuHealth.UNKNOWN])
     def test_a_gpu_that_does_not_answer_leads_to_no_action(self, health: GpuHealth) -> None:
@@ -149,13 +149,13 @@ class TestStaleReadings:
 
 
 class TestLostGpu:
-    """A lost GPU is told and nobody is killed."""
+    """A lost GPU is reported and no run is stopped."""
 
     def test_it_is_reported_once(self) -> None:
         watch = Watch(active_run("lm", 0, 1), active_run("other", 1))
         lost = gpu(0, health=GpuHealth.LOST, celsius=99.0, problem="Xid 79")
-        told = [requests(watch.see(lost, gpu(1))) for _ in range(3)]
-        assert told == [[("lm", NoticeRequest(message="GPU 0 lost: Xid 79, the run continues"))], [], []]
+        notices = [requests(watch.see(lost, gpu(1))) for _ in range(3)]
+        assert notices == [[("lm", NoticeRequest(message="GPU 0 lost: Xid 79, the run continues"))], [], []]
 
     def test_it_is_reported_again_after_a_recovery(self) -> None:
         watch = Watch(active_run("lm", 0))

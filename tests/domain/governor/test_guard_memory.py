@@ -13,7 +13,7 @@ from tests.domain.governor.watch import Watch, requests
 
 
 class TestRam:
-    """RAM nearly gone stops the youngest run, one at a time."""
+    """When RAM is nearly used up, the youngest run is stopped, one run at a time."""
 
     RUNS = (active_run("old", started_at=1.0), active_run("young", started_at=3.0), active_run("mid", started_at=2.0))
 
@@ -63,7 +63,7 @@ class TestRam:
 
 
 class TestMemoryLimit:
-    """A run above its own VRAM limit is told, then ended."""
+    """A run above its own VRAM limit is warned, then stopped."""
 
     RUN = active_run("lm", 0, limits=RunLimits(gpu_memory_limit=MemoryLimit(bytes=gb(8))))
 
@@ -73,9 +73,9 @@ class TestMemoryLimit:
     def test_a_run_is_warned_after_two_readings_and_stopped_after_two_more(self) -> None:
         watch = Watch(self.RUN)
         words = "GPU 0: 9.1 GB used, limit 8"
-        told = ("lm", NoticeRequest(message=f"{words}, the run will be stopped if it stays above the limit"))
-        ended = ("lm", StopRequest(by="memory_limit", reason=words, cause="memory_limit"))
-        assert [requests(watch.see(self.uses(9.1))) for _ in range(5)] == [[], [told], [], [ended], []]
+        warning = ("lm", NoticeRequest(message=f"{words}, the run will be stopped if it stays above the limit"))
+        stop = ("lm", StopRequest(by="memory_limit", reason=words, cause="memory_limit"))
+        assert [requests(watch.see(self.uses(9.1))) for _ in range(5)] == [[], [warning], [], [stop], []]
 
     def test_a_repeated_reading_neither_counts_nor_breaks_the_history(self) -> None:
         watch = Watch(self.RUN)

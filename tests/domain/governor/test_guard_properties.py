@@ -199,15 +199,15 @@ def test_ram_has_hysteresis_and_time_to_settle(moments: list[Moment]) -> None:
 @settings(max_examples=150)
 @given(weather)
 def test_no_run_is_stopped_for_its_memory_without_a_warning(moments: list[Moment]) -> None:
-    told: set[str] = set()
+    warned: set[str] = set()
     for second in days(moments):
         for action in second.actions:
             if action.alarm != "memory_limit":
                 continue
             if isinstance(action.request, StopRequest):
-                assert action.run_id in told
+                assert action.run_id in warned
                 assert action.request.cause == "memory_limit"
-            told.add(action.run_id)
+            warned.add(action.run_id)
 
 
 @settings(max_examples=150)
