@@ -1,4 +1,4 @@
-"""What a run takes along from the shell where it is queued."""
+"""What a run captures of the shell in which it is queued."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from backprop_tui.domain.run import Git
 def test_the_environment_is_that_of_this_shell_with_additions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT", "1")
     monkeypatch.setenv("CHANGED", "old")
-    found = captured_environment(os.environ, [("CHANGED", "new"), ("ADDED", "2")], "/some/where")
-    assert (found["KEPT"], found["CHANGED"], found["ADDED"], found["PWD"]) == ("1", "new", "2", "/some/where")
+    captured = captured_environment(os.environ, [("CHANGED", "new"), ("ADDED", "2")], "/some/where")
+    assert (captured["KEPT"], captured["CHANGED"], captured["ADDED"], captured["PWD"]) == (
+        "1",
+        "new",
+        "2",
+        "/some/where",
+    )
 
 
 def test_the_umask_is_captured_and_not_changed() -> None:
@@ -38,8 +43,8 @@ def test_every_limit_is_captured_under_one_name() -> None:
 
 def test_niceness_is_captured() -> None:
     code = "import os; os.nice(3); from backprop_tui.client.environment import captured_process as c; print(c().nice)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(told.stdout) == os.nice(0) + 3
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(finished.stdout) == os.nice(0) + 3
 
 
 @pytest.mark.parametrize(
@@ -52,8 +57,8 @@ def test_an_inherited_choice_of_gpus_is_read_as_by_cuda(value: str | None, seen:
 
 def _git(folder: Path, *words: str) -> str:
     who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    told = subprocess.run(["git", "-C", folder, *who, *words], capture_output=True, text=True, check=True)
-    return told.stdout.strip()
+    finished = subprocess.run(["git", "-C", folder, *who, *words], capture_output=True, text=True, check=True)
+    return finished.stdout.strip()
 
 
 @pytest.fixture
@@ -67,18 +72,18 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_the_commit_is_known_anywhere_in_a_repository(repository: Path) -> None:
-    found = GitQuery(str(repository / "inner")).answer()
-    assert found is not None
-    assert (found.commit, found.dirty) == (_git(repository, "rev-parse", "HEAD"), False)
+    git = GitQuery(str(repository / "inner")).answer()
+    assert git is not None
+    assert (git.commit, git.dirty) == (_git(repository, "rev-parse", "HEAD"), False)
 
 
 def test_changes_are_detected_and_untracked_files_ignored(repository: Path) -> None:
     (repository / "new").write_text("")
-    assert (found := GitQuery(str(repository)).answer()) is not None
-    assert not found.dirty
+    assert (git := GitQuery(str(repository)).answer()) is not None
+    assert not git.dirty
     (repository / "train.py").write_text("22")
-    assert (found := GitQuery(str(repository)).answer()) is not None
-    assert found.dirty
+    assert (git := GitQuery(str(repository)).answer()) is not None
+    assert git.dirty
 
 
 def test_without_repository_commit_or_git_there_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +119,11 @@ def test_a_changed_submodule_is_a_change(repository: Path, tmp_path_factory: pyt
     _git(outer, "init", "-q")
     _git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(repository), "lib")
     _git(outer, "commit", "-q", "-m", "with lib")
-    assert (found := GitQuery(str(outer)).answer()) is not None
-    assert found == Git(commit=_git(outer, "rev-parse", "HEAD"), dirty=False)
+    assert (git := GitQuery(str(outer)).answer()) is not None
+    assert git == Git(commit=_git(outer, "rev-parse", "HEAD"), dirty=False)
     (outer / "lib" / "train.py").write_text("22")
-    assert (found := GitQuery(str(outer)).answer()) is not None
-    assert found.dirty
+    assert (git := GitQuery(str(outer)).answer()) is not None
+    assert git.dirty
 
 
 @pytest.mark.parametrize("where", ["fsmonitor", "hooks", "filter", "include", "submodule"])

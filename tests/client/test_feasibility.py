@@ -56,27 +56,35 @@ def queue(session: Session, words: str) -> list[str]:
 
 
 SHOW, EXPLAIN = "; backprop-tui status shows its GPUs", "; backprop-tui doctor says where it looked for GPUs"
-ONE, TWO = (gpu(0),), (gpu(0), gpu(1, 24))
+ONE_GPU, TWO_GPUS = (gpu(0),), (gpu(0), gpu(1, 24))
 
 
 @pytest.mark.parametrize(
     ("gpus", "options", "refusal"),
     [
         ((), "--gpus 1", "--gpus 1: this machine has no GPU; without --gpus the run uses the CPU" + EXPLAIN),
-        (TWO, "--gpus 99", "--gpus 99: this machine has 2 GPUs; ask for fewer" + SHOW),
-        (ONE, "--gpus 2 --sweep seed=1..3", "--gpus 2: this machine has 1 GPU; ask for fewer" + SHOW),
+        (TWO_GPUS, "--gpus 99", "--gpus 99: this machine has 2 GPUs; ask for fewer" + SHOW),
+        (ONE_GPU, "--gpus 2 --sweep seed=1..3", "--gpus 2: this machine has 1 GPU; ask for fewer" + SHOW),
         ((), "--gpu-ids 7", "--gpu-ids 7: there is no GPU 7; this machine has no GPU" + EXPLAIN),
-        (TWO, "--gpu-ids 0,7", "--gpu-ids 0,7: there is no GPU 7; this machine has GPU 0, 1" + SHOW),
-        (TWO, "--gpu-ids GPU-9", "--gpu-ids GPU-9: there is no GPU GPU-9; this machine has GPU 0, 1" + SHOW),
-        (TWO, "--gpu-ids 0,GPU-0", "--gpu-ids 0,GPU-0: names a GPU twice; give each once"),
-        (TWO, "--gpus 3 --gpu-ids 0,1", "--gpus 3: more than --gpu-ids names (0,1); leave out --gpus"),
-        (TWO, "--gpu-min-vram 90000", "--gpu-min-vram 90000: the largest GPU has 81920 MB (80 GB); give less" + SHOW),
+        (TWO_GPUS, "--gpu-ids 0,7", "--gpu-ids 0,7: there is no GPU 7; this machine has GPU 0, 1" + SHOW),
+        (TWO_GPUS, "--gpu-ids GPU-9", "--gpu-ids GPU-9: there is no GPU GPU-9; this machine has GPU 0, 1" + SHOW),
+        (TWO_GPUS, "--gpu-ids 0,GPU-0", "--gpu-ids 0,GPU-0: names a GPU twice; give each once"),
+        (TWO_GPUS, "--gpus 3 --gpu-ids 0,1", "--gpus 3: more than --gpu-ids names (0,1); leave out --gpus"),
         (
-            TWO,
+            TWO_GPUS,
+            "--gpu-min-vram 90000",
+            "--gpu-min-vram 90000: the largest GPU has 81920 MB (80 GB); give less" + SHOW,
+        ),
+        (
+            TWO_GPUS,
             "--gpus 2 --gpu-min-vram 30000",
             "--gpu-min-vram 30000: only 1 of 2 GPUs has that much memory; give less, or fewer --gpus",
         ),
-        (TWO, "--gpu-ids 1 -g 30", "--gpu-memory-limit 30: the largest GPU has 24576 MB (24 GB); give less" + SHOW),
+        (
+            TWO_GPUS,
+            "--gpu-ids 1 -g 30",
+            "--gpu-memory-limit 30: the largest GPU has 24576 MB (24 GB); give less" + SHOW,
+        ),
     ],
 )
 def test_gpus_that_the_machine_does_not_have_are_refused(
@@ -95,10 +103,10 @@ def test_gpus_that_the_machine_does_not_have_are_refused(
         ((), ""),
         ((), "--gpus 0"),
         ((), "--gpu-min-vram 90000"),
-        (TWO, "--gpus 2"),
-        (TWO, "--gpu-ids 1,GPU-0"),
-        (TWO, "--gpus 1 --gpu-ids 0,1"),
-        (TWO, "--gpu-min-vram 80000 -g 80"),
+        (TWO_GPUS, "--gpus 2"),
+        (TWO_GPUS, "--gpu-ids 1,GPU-0"),
+        (TWO_GPUS, "--gpus 1 --gpu-ids 0,1"),
+        (TWO_GPUS, "--gpu-min-vram 80000 -g 80"),
         ((gpu(0, None),), "--gpu-min-vram 90000"),
     ],
 )
@@ -112,7 +120,7 @@ def test_what_the_machine_has_is_accepted(
 def test_hidden_gpus_do_not_count(
     session: Session, script: Path, has: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    has(*TWO)
+    has(*TWO_GPUS)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     with pytest.raises(UsageError, match="--gpus 2: CUDA_VISIBLE_DEVICES=1 shows 1 GPU"):
         queue(session, "--gpus 2")

@@ -43,9 +43,9 @@ def _saw(directory: RunDirectory, *checkpoints: Checkpoint) -> None:
 def test_it_is_queued_again_from_its_newest_checkpoint(session: ClientSession, runs: Runs, tmp_path: Path) -> None:
     directory = runs.ended("abc")
     _saw(directory, _checkpoint(tmp_path / "old", b"1"), _checkpoint(tmp_path / "new", b"2"))
-    run, found = _resumed(session, "abc")
+    run, resumed = _resumed(session, "abc")
     assert isinstance(run.state, Queued)
-    assert run.state.resume_from == found.checkpoint == str(tmp_path / "new")
+    assert run.state.resume_from == resumed.checkpoint == str(tmp_path / "new")
     assert len(run.attempts) == 1
 
 
@@ -123,8 +123,8 @@ def test_it_gets_the_environment_of_this_shell(
     assert not os.path.exists(directory.file("environment"))
     monkeypatch.setenv("NEW", "1")
     _resumed(session, "abc", "--env", "MORE=2")
-    found = directory.read_environment()
-    assert (found["NEW"], found["MORE"]) == ("1", "2")
+    environment = directory.read_environment()
+    assert (environment["NEW"], environment["MORE"]) == ("1", "2")
 
 
 def test_it_is_marked_again_for_the_supervisor(session: ClientSession, runs: Runs) -> None:
@@ -232,8 +232,8 @@ def test_a_newer_checkpoint_that_is_not_sound_is_skipped_and_named(
     checkpoints = tuple(Checkpoint(path=str(path), step=1, saved_at=1.0) for path in (whole, torn))
     directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
     assert _resumed(session, "abc")[0].state.resume_from == str(whole)  # type: ignore[union-attr]
-    told = Path(directory.events_path).read_text()
-    assert f"resumed from {whole}; {torn} is empty" in told
+    events = Path(directory.events_path).read_text()
+    assert f"resumed from {whole}; {torn} is empty" in events
 
 
 def test_given_variables_are_kept_except_secrets(
@@ -244,9 +244,9 @@ def test_given_variables_are_kept_except_secrets(
     monkeypatch.delenv("HF_TOKEN", raising=False)
     run, resumed = _resumed(session, "abc", "--env", "SEED=3", "--env", "WANDB_API_KEY=k")
     assert resumed.lost_variables == ["HF_TOKEN"]
-    found = directory.read_environment()
-    assert (found["LR"], found["SEED"], found["WANDB_API_KEY"]) == ("1", "3", "k")
-    assert "HF_TOKEN" not in found
+    environment = directory.read_environment()
+    assert (environment["LR"], environment["SEED"], environment["WANDB_API_KEY"]) == ("1", "3", "k")
+    assert "HF_TOKEN" not in environment
     assert run.spec.env == (("LR", "1"), ("SEED", "3"), ("HF_TOKEN", None), ("WANDB_API_KEY", None))
 
 

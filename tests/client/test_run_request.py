@@ -1,4 +1,4 @@
-"""A sweep is the product of its options, each point told to its run once."""
+"""A sweep has a run for each combination of its options' values, and each run gets its values once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AXES = st.dictionaries(
     st.from_regex(r"[a-z]{1,6}", fullmatch=True),
     st.lists(st.from_regex(r"[0-9a-z.]{1,5}", fullmatch=True), min_size=1, max_size=4, unique=True),
     max_size=4,
-).map(lambda found: [SweepAxis(key=key, values=tuple(values)) for key, values in found.items()])
+).map(lambda axes: [SweepAxis(key=key, values=tuple(values)) for key, values in axes.items()])
 
 
 @given(AXES)

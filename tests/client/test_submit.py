@@ -1,4 +1,4 @@
-"""What is typed after `run` becomes runs in the queue, once."""
+"""The arguments of `run` become runs in the queue; the same submission is not queued twice."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs
         --group g --tag a --tag b --note words --cwd elsewhere --env A=1 --stop-signal TERM --grace-seconds 5
         --leftovers wait
         --warn-signal USR1@60 --resume-arg --resume={path} --checkpoint-glob *.pt --launcher local --run-id given"""
-    found = _plan(session, *words.split(), "--", "--lr", "3")
-    (run,) = found.runs
+    plan = _plan(session, *words.split(), "--", "--lr", "3")
+    (run,) = plan.runs
     spec, limits = run.spec, run.spec.limits
     assert (run.id, run.name, run.group, run.tags, run.note, run.priority) == (
         "given",
@@ -112,7 +112,7 @@ def test_every_option_reaches_the_run(session: ClientSession, script: Path, runs
     assert (limits.gpu_min_free_vram_bytes, limits.gpu_max_temp_celsius) == (100 * MEGABYTE, 70.0)
     assert isinstance(run.state, Queued)
     assert run.state.resume_from == str(checkpoint)
-    assert (found.environment["A"], found.environment["PWD"]) == ("1", spec.cwd)
+    assert (plan.environment["A"], plan.environment["PWD"]) == ("1", spec.cwd)
 
 
 def test_settings_apply_if_no_option_is_given(session: ClientSession, script: Path) -> None:
@@ -172,27 +172,27 @@ def test_a_missing_script_is_not_found(session: ClientSession, script: Path) -> 
 
 
 def test_a_sweep_takes_the_place_of_a_value_however_its_option_is_spelled(session: ClientSession, script: Path) -> None:
-    found = _plan(session, "--sweep", "batch_size=1,2", "--", "--batch-size", "64", "--lr", "1").runs
-    assert [run.spec.command[2:] for run in found] == [
+    runs = _plan(session, "--sweep", "batch_size=1,2", "--", "--batch-size", "64", "--lr", "1").runs
+    assert [run.spec.command[2:] for run in runs] == [
         ("--batch-size", "1", "--lr", "1"),
         ("--batch-size", "2", "--lr", "1"),
     ]
 
 
 def test_a_sweep_is_a_group_of_runs_in_order(session: ClientSession, script: Path) -> None:
-    found = _plan(session, "--sweep", "lr=1,2", "--sweep", "seed=1..2", "--", "{lr}").runs
-    assert [run.name for run in found] == [
+    runs = _plan(session, "--sweep", "lr=1,2", "--sweep", "seed=1..2", "--", "{lr}").runs
+    assert [run.name for run in runs] == [
         "train:lr=1,seed=1",
         "train:lr=1,seed=2",
         "train:lr=2,seed=1",
         "train:lr=2,seed=2",
     ]
-    assert found[2].spec.command[2:] == ("2", "--seed", "1")
-    (group,) = {run.group for run in found}
+    assert runs[2].spec.command[2:] == ("2", "--seed", "1")
+    (group,) = {run.group for run in runs}
     assert group is not None
     assert group.startswith("train-")
-    assert sorted(found, key=lambda run: run.position) == list(found)
-    assert len({run.id for run in found}) == 4
+    assert sorted(runs, key=lambda run: run.position) == list(runs)
+    assert len({run.id for run in runs}) == 4
 
 
 @pytest.mark.parametrize("axis", ["lr=1e-3,1e-4,0.1", "seed=9..12", "name=b,a"])
