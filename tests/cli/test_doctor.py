@@ -100,7 +100,7 @@ def test_an_old_kernel_is_bad(release: str, level: Level) -> None:
     assert levels(check_kernel(release))["kernel"] is level
 
 
-def test_the_way_to_find_the_processes_of_a_run_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_the_processes_of_a_run_are_listed_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert levels(check_kernel("6.1", proc=str(tmp_path)))["proc"] is Level.BAD
     monkeypatch.setattr("backprop_tui.cli.doctor.machine.lists_children", lambda: False)
     assert levels(check_kernel("6.1"))["proc"] is Level.WARN

@@ -1,4 +1,4 @@
-"""What happens to a run is told once, in order, and whole at its end."""
+"""Events of a run are reported once and in order; the last event has the whole record of the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _kinds(events: list[Event]) -> list[str]:
 
 
 class Listener:
-    """Looks whenever it is asked, one second after the other."""
+    """Reads the new events of a run, a second later at each call."""
 
     def __init__(self, session: Session, run_id: str) -> None:
         self.story = EventStream(session.home, run_id)

@@ -358,7 +358,7 @@ def test_an_objective_that_is_given_decides(terminal: Terminal) -> None:
     assert (best["name"], best["objective"]) == ("train:seed=1", {**expected, "source": "option"})
 
 
-def test_the_setting_is_used_and_a_metric_that_is_never_printed_is_said(terminal: Terminal) -> None:
+def test_the_setting_is_used_and_a_metric_that_is_never_printed_is_reported(terminal: Terminal) -> None:
     (terminal.place / "backprop.toml").write_text('[run]\nobjective = "val_loss"\n')
     _run_group(terminal, _REWARDED, "--sweep", "seed=1..2")
     assert "no run has a value of val_loss yet" in terminal.type("status", "g@best")[2]

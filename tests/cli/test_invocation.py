@@ -354,7 +354,7 @@ def test_a_closed_stderr_does_not_end_the_command(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--demo", "list"], "--demo shows a dashboard of its own; leave out 'list'"),
         (["list", "--demo"], "--demo shows a dashboard of its own; leave out 'list'"),
@@ -364,9 +364,9 @@ def test_a_closed_stderr_does_not_end_the_command(monkeypatch: pytest.MonkeyPatc
         (["--demo", "--no-ui"], "--demo needs a terminal"),
     ],
 )
-def test_the_demo_is_refused_where_it_cannot_be_shown(capsys: Capture, words: list[str], said: str) -> None:
+def test_the_demo_is_refused_where_it_cannot_be_shown(capsys: Capture, words: list[str], message: str) -> None:
     assert run_program(words, lambda *_: 0, lambda *_: 0) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_the_log_of_internal_errors_is_private_and_has_no_secret(

@@ -1,4 +1,4 @@
-"""`list` shows what is unfinished and the newest that ended, and reads no more than that takes."""
+"""`list` shows unfinished runs and the newest ended ones, and reads no more than it needs for that."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.support.indexed import index_all
 from tests.support.runs import Runs
 
 
-def ids(said: list[dict[str, object]]) -> list[object]:
-    return [record["id"] for record in said]
+def ids(records: list[dict[str, object]]) -> list[object]:
+    return [record["id"] for record in records]
 
 
 def test_without_runs_it_says_how_to_start_one(obey: Commands) -> None:
@@ -267,7 +267,7 @@ def test_the_values_that_a_filter_compares_have_columns(obey: Commands, runs: Ru
     assert row.split()[-2:] == ["0.05000", "1e-3"]
 
 
-def test_a_bare_name_of_a_metric_is_searched_and_the_comparison_is_said(obey: Commands, runs: Runs) -> None:
+def test_a_bare_name_of_a_metric_is_searched_and_a_comparison_is_suggested(obey: Commands, runs: Runs) -> None:
     runs.ended("a", metrics={"val_loss": 1.0})
     listed = obey("list", "--filter", "val_loss")
     assert listed.out == ""
@@ -294,7 +294,9 @@ def test_failed_runs_come_after_the_others_by_loss(obey: Commands, runs: Runs) -
     assert ids(obey.json("list", "--sort", "loss")) == ["c", "a", "b"]
 
 
-def test_runs_of_one_name_are_told_apart_by_their_arguments(obey: Commands, runs: Runs, session: Session) -> None:
+def test_runs_of_the_same_name_are_distinguished_by_their_arguments(
+    obey: Commands, runs: Runs, session: Session
+) -> None:
     for name, lr in (("a", "1e-3"), ("b", "1e-4")):
         runs.ended(name, name="train", spec={"command": ("train.py", "--lr", lr)})
     index_all(session.home)

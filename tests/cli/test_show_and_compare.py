@@ -1,4 +1,4 @@
-"""`show` draws what a run measured, `compare` lays runs side by side."""
+"""`show` plots the metrics of a run, `compare` shows runs side by side."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_only_differing_options_are_compared_and_the_best_is_marked(obey: Comman
     assert table["val_acc (best)"] == ["0.5000 at 1", "0.7500 at 1 *"]
 
 
-def test_runs_are_called_by_what_tells_them_from_the_others_of_their_name(obey: Commands, runs: Runs) -> None:
+def test_runs_are_labeled_by_what_distinguishes_them_from_others_of_the_same_name(obey: Commands, runs: Runs) -> None:
     for run_id, rate, seed in (("a", "0.1", "1"), ("b", "0.1", "2"), ("c", "0.2", "1")):
         measured(runs, run_id, 1.0, name="vit", spec=asked("--lr", rate, "--seed", seed))
     assert obey("show", "a").lines[0].startswith("a  vit lr=0.1 seed=1  completed")
@@ -229,7 +229,7 @@ def test_a_group_is_shown_as_a_ranking_and_the_curves_of_its_best(obey: Commands
     assert "run1  train lr=1  completed" in result.out
     shown = obey.json("show", "sweep")
     assert (shown["metric"], shown["best"]) == ("val_acc", "run1")
-    assert [one["run"] for one in shown["runs"]] == ["run1", "run0", "run2", "later"]
+    assert [run["run"] for run in shown["runs"]] == ["run1", "run0", "run2", "later"]
 
 
 def test_the_status_of_a_group_begins_with_counts_and_its_best_run(obey: Commands, runs: Runs) -> None:

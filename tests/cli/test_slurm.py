@@ -137,8 +137,10 @@ def test_the_json_of_a_run_of_another_host_says_how_old_it_is(obey: Commands, se
 def findings(session: Session, tmp_path: Path, mount: str = "", launcher: str = SLURM) -> list[str]:
     mounts = tmp_path / "mountinfo"
     mounts.write_text(f"{ROOT}\n{mount}\n")
-    found = check_cluster(session.home, launcher, session.environment, str(mounts))
-    return [f"{finding.level} {finding.check}: {finding.message}" for finding in found]
+    return [
+        f"{finding.level} {finding.check}: {finding.message}"
+        for finding in check_cluster(session.home, launcher, session.environment, str(mounts))
+    ]
 
 
 def test_the_doctor_asks_slurm(session: Session, slurm: FakeSlurm, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_names_are_cut_in_the_middle() -> None:
     assert shortened("resnet50-sweep:lr=0.001,seed=3", 16, middle=True) == "resne…001,seed=3"
 
 
-def test_what_tells_runs_apart_in_a_name_has_room_before_other_columns() -> None:
+def test_the_distinguishing_part_of_a_name_has_room_before_other_columns() -> None:
     columns = (Column(title="ID"), Column(title="NAME", least=12, middle=True), Column(title="STEP", spare=1))
     row = ("a", "vit-b16 lr=1e-3 optimizer=adamw", "200/200")
     assert lines(columns, [row], width=38)[1] == "a   vit-b16 lr=1e-3 op…=adamw  200/200"

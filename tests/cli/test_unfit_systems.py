@@ -33,7 +33,7 @@ def refuse(code: int) -> Callable[..., NoReturn]:
 
 
 @pytest.mark.parametrize(
-    ("call", "code", "exit_code", "said_words"),
+    ("call", "code", "exit_code", "message"),
     [
         ("pidfd_open", errno.ENOSYS, 69, "pidfd_open is refused; Linux 5.4 or newer"),
         ("mkfifo", errno.EPERM, 73, "no named pipe can be made there (Operation not permitted); set BACKPROP_HOME"),
@@ -46,16 +46,16 @@ def test_nothing_is_queued_where_no_supervisor_could_work(
     call: str,
     code: int,
     exit_code: int,
-    said_words: str,
+    message: str,
 ) -> None:
     monkeypatch.setattr(os, call, refuse(code))
     result = obey("--no-ui", "run", "-d", "--", "true")
     assert result.code == exit_code
-    assert said_words in result.err
+    assert message in result.err
     assert os.listdir(session.home.active) == []
 
 
-def test_a_supervisor_that_cannot_be_started_is_said(
+def test_a_supervisor_that_cannot_be_started_is_reported(
     obey: Commands, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "posix_spawn", refuse(errno.EPERM))
@@ -65,7 +65,7 @@ def test_a_supervisor_that_cannot_be_started_is_said(
     assert len(os.listdir(session.home.active)) == 1
 
 
-def test_supervisors_that_keep_failing_are_said(obey: Commands, session: Session) -> None:
+def test_supervisors_that_keep_failing_are_reported(obey: Commands, session: Session) -> None:
     for _ in range(5):
         note_failure(session.home, SUPERVISOR, "ValueError: x")
     result = obey("--no-ui", "run", "-d", "--", "true")
