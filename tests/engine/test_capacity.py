@@ -81,8 +81,8 @@ def test_start_tokens_are_kept_for_the_next_supervisor(host: Host) -> None:
         host.runs.queued(run_id)
     held = host.passes().holds
     assert list(held) == ["c"]
-    next_one = Capacity(host.home, host.config_path, host.readings_source)
-    assert next_one.snapshot(()).bucket.tokens < 1
+    restarted = Capacity(host.home, host.config_path, host.readings_source)
+    assert restarted.snapshot(()).bucket.tokens < 1
 
 
 def test_starts_that_are_not_limited_write_no_tokens(host: Host) -> None:

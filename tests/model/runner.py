@@ -87,10 +87,10 @@ def tells_child(state: State, me: Process, rules: Rules) -> Iterator[State]:
         state = state if child is None else state.move(child)
         yield state.move(me, me.to("forks")._replace(pid=NO_PROCESS))
     else:
-        yield state.move(child, _told(child, me, rules)).move(me, me.to("awaits_exec"))
+        yield state.move(child, _with_orders(child, me, rules)).move(me, me.to("awaits_exec"))
 
 
-def _told(child: Process, me: Process, rules: Rules) -> Process:
+def _with_orders(child: Process, me: Process, rules: Rules) -> Process:
     first_step = "records_itself" if rules.child_records_itself else "execs"
     return child._replace(at=first_step, holds=me.holds & SCRIPT, attempt=me.attempt)
 

@@ -104,10 +104,10 @@ class FakeDriver:
         if version == 2 and "memory_v2" in handle.errors:
             raise NVMLError(handle.errors["memory_v2"])
         reserved = 0 if version == 2 else GIB  # as the driver does: its own share counts as used in the first version
-        found: SimpleNamespace = self._asked(
+        memory: SimpleNamespace = self._asked(
             "memory", lambda gpu: SimpleNamespace(total=gpu.total, used=gpu.used + reserved)
         )(handle)
-        return found
+        return memory
 
     def _register(self, handle: FakeGpu, _types: int, events: SimpleNamespace) -> None:
         events.gpu = handle

@@ -191,9 +191,9 @@ def test_the_age_of_a_sample_is_true_when_the_wall_clock_was_set_since(tmp_path:
     path, age = str(tmp_path / "readings.json"), 30.0
     readings = replace(SAMPLE.readings, time=time.time() - age - step)
     write_sample(path, replace(SAMPLE, readings=readings, mark=boot_seconds() - age))
-    found = read_readings(path)
-    assert found is not None
-    assert time.time() - found.time == pytest.approx(age, abs=1)
+    read_back = read_readings(path)
+    assert read_back is not None
+    assert time.time() - read_back.time == pytest.approx(age, abs=1)
 
 
 def test_a_directory_in_place_of_the_file_is_set_aside(tmp_path: Path) -> None:

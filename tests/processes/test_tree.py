@@ -36,6 +36,6 @@ def test_the_kernel_lists_children_or_they_are_searched(family: tuple[int, int])
     child, grandchild = family
     assert child in children(os.getpid())
     assert children(child) == [grandchild]
-    found_pids = descendants(os.getpid())
-    assert found_pids.index(child) < found_pids.index(grandchild)
+    pids = descendants(os.getpid())
+    assert pids.index(child) < pids.index(grandchild)
     assert descendants(grandchild) == children(2**22 + 1) == []

@@ -10,7 +10,7 @@ from backprop_tui.callbacks.agreement import Agreement, Answer
 
 
 class Clock:
-    """Moves on when it is told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,15 +20,15 @@ class Clock:
 
 
 class Ranks:
-    """Two ranks in lockstep; the second takes what the first one said last."""
+    """Two ranks in lockstep; the second gets the last answer of the first."""
 
     def __init__(self) -> None:
-        self.said: list[Answer] = []
+        self.answers: list[Answer] = []
         self.first = Agreement(self._say)
-        self.second = Agreement(lambda _own: self.said[-1])
+        self.second = Agreement(lambda _own: self.answers[-1])
 
     def _say(self, answer: Answer) -> Answer:
-        self.said.append(answer)
+        self.answers.append(answer)
         return answer
 
     def step(self) -> tuple[bool, bool]:
@@ -84,5 +84,5 @@ def test_ranks_communicate_about_once_a_second(clock: Clock, wishes: list[bool],
         clock.now += step_seconds
         ranks.step()
     seconds = steps * step_seconds
-    assert len(ranks.said) <= seconds + 10
-    assert len(ranks.said) >= min(steps, seconds / 2)
+    assert len(ranks.answers) <= seconds + 10
+    assert len(ranks.answers) >= min(steps, seconds / 2)

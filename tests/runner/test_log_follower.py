@@ -148,7 +148,7 @@ def test_a_quiet_script_makes_no_chunk_larger(log: Log) -> None:
     assert log.follower._tail.offset == MIN_CHUNK_BYTES
 
 
-def test_what_is_skipped_is_said_and_its_newest_checkpoints_are_known(log: Log) -> None:
+def test_skipped_output_is_reported_with_its_newest_checkpoints(log: Log) -> None:
     for number in range(30):
         log.prints(b"x" * 30_000 + b"\nsaved checkpoint to out/ck%d.pt\n" % number)
     log.prints(LINE % 7 * 10)

@@ -53,7 +53,7 @@ def test_a_pause_lasts_by_the_monotonic_clock_also_after_a_takeover(tmp_path: Pa
         assert (pause.by, pause.mark) == (by, 100.0)
 
 
-def test_a_line_that_is_no_request_is_told_although_the_script_is_dead(tmp_path: Path) -> None:
+def test_a_notice_is_recorded_although_the_script_is_dead(tmp_path: Path) -> None:
     stopped = StoppedRun(str(tmp_path))
     stopped.directory.append_request(NoticeRequest(message="hello"))
     handler(stopped).handle_after_end(running())

@@ -12,7 +12,7 @@ from tests.model.slurm.state import FOREIGN, LOGIN_NODES, NODES, Job, Process, S
 
 
 def starts_job(state: State, _rules: SlurmRules) -> Iterator[State]:
-    """On the first node; on another one too where something of the run is left on that."""
+    """On the first node; on another one too if something of the run is left there."""
     for job in state.jobs:
         if job.at == "pending" and job.number != FOREIGN:
             is_first_free = not any(process.inside for process in state.processes)
@@ -50,10 +50,10 @@ def _is_killed_with(other: Process, *, victim: Process, state: State, rules: Slu
     if (other.inside, other.start, other.machine) != (victim.inside, victim.start, victim.machine):
         return False
     # Without cgroups Slurm finds only what descends from the program.
-    is_found = any(process.role == "program" and process.start == victim.start for process in state.processes)
+    has_program = any(process.role == "program" and process.start == victim.start for process in state.processes)
     has_guardian = state.find("guardian", machine=other.machine) is not None
     has_parent = other.role != "script" or has_guardian or rules.program_adopts_script
-    return state.has_cgroups or (is_found and has_parent)
+    return state.has_cgroups or (has_program and has_parent)
 
 
 def next_command(state: State, _rules: SlurmRules) -> Iterator[State]:
@@ -67,7 +67,7 @@ def next_command(state: State, _rules: SlurmRules) -> Iterator[State]:
 
 
 def controller_restarts(state: State, _rules: SlurmRules) -> Iterator[State]:
-    """It has forgotten that it started a job, which waits again while its first start lives. Thrice is not searched."""
+    """It has forgotten that it started a job, which waits again while its first start lives. At most three starts."""
     for job in state.jobs:
         if job.at == "running" and job.starts < 3 and job.number != FOREIGN:
             yield state.change_job(job, "pending")

@@ -121,8 +121,8 @@ class State(NamedTuple):
 
     def job(self, id_: int, number: int, rules: SlurmRules) -> Job | None:
         """What Slurm says about a job of the run."""
-        found = next((job for job in self.jobs if job.id == id_), None)
-        return found if found is not None and (found.number == number or not rules.identifies_by_name) else None
+        job = next((job for job in self.jobs if job.id == id_), None)
+        return job if job is not None and (job.number == number or not rules.identifies_by_name) else None
 
     def is_silent(self, rules: SlurmRules, *, but: Process | None = None) -> bool:
         """Whether nothing was written for the run for long: a guardian writes every second, a start is quick."""
