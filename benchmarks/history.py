@@ -38,7 +38,7 @@ def _commands(sandbox: Sandbox, length: int) -> dict[str, Callable[[], float]]:
     ids = add_ended_runs(sandbox.home, length)
     sandbox.keep_supervisor()
     # The oldest run left every file that a quick command may read whole a long time ago.
-    oldest = ids[0] if ids else _one_ended_run(sandbox)
+    oldest = ids[0] if ids else _ended_run(sandbox)
     return {
         SUBMIT: _submission(sandbox),
         LIST: lambda: sandbox.seconds("list"),
@@ -46,7 +46,7 @@ def _commands(sandbox: Sandbox, length: int) -> dict[str, Callable[[], float]]:
     }
 
 
-def _one_ended_run(sandbox: Sandbox) -> str:
+def _ended_run(sandbox: Sandbox) -> str:
     run_ids = sandbox.submit("--", "true")
     sandbox.wait_for_ends(run_ids)
     return run_ids[0]

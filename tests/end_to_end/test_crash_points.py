@@ -22,7 +22,7 @@ APPLY_STATE = "runner.guarding:apply_recorded_state"
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
 CHILD_BEGINS = before("runner.script_child:_reset_signals", GUARDIAN)
 FORKED = after("os:fork", GUARDIAN, returning=True)
-TOLD = after("runner.script_child:ScriptChild.execute", GUARDIAN)
+COMMAND_SENT = after("runner.script_child:ScriptChild.execute", GUARDIAN)
 
 
 def case(name: str, *crashes: Crash) -> object:
@@ -99,7 +99,7 @@ WHILE_IT_RUNS = [
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
     case("guardian: before it told its child what to execute", before("runner.script_child:ScriptChild.execute")),
-    case("guardian: after it told its child what to execute", TOLD),
+    case("guardian: after it told its child what to execute", COMMAND_SENT),
     case("guardian and child: before the child recorded itself", FORKED, CHILD_BEGINS),
     case("guardian: after the script's exec", after("runner.start:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
@@ -188,7 +188,9 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
 CHILD_DIES = [
     case("before it recorded itself", CHILD_BEGINS),
     case("after it wrote who it is", before("runner.script_child:_apply", GUARDIAN)),
-    case("after it wrote who it is, and its guardian too", TOLD, before("runner.script_child:_apply", GUARDIAN)),
+    case(
+        "after it wrote who it is, and its guardian too", COMMAND_SENT, before("runner.script_child:_apply", GUARDIAN)
+    ),
 ]
 
 

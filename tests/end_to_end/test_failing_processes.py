@@ -28,7 +28,7 @@ def test_failing_guardians_are_started_ever_later(sandbox: Sandbox, monkeypatch:
     assert problem.startswith("its guardian failed 3 times: OSError")
 
 
-def test_a_failing_supervisor_is_said(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_supervisor_is_reported(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     fails = failing("engine.main:_supervise", errno.EIO)
     Crashing(sandbox, monkeypatch, fails, failing("runner.fork_server:_replace", errno.EIO))
     sandbox.submit(*script("worker.py", 0, 0, 1))

@@ -26,7 +26,7 @@ def spares(sandbox: Sandbox) -> list[Identity]:
     return waiting if len(waiting) == 2 else []
 
 
-def run_one(sandbox: Sandbox) -> Submitted:
+def run_worker(sandbox: Sandbox) -> Submitted:
     run = sandbox.submit(*script("worker.py", 1, 0.01, 0))
     assert run.outcome() == COMPLETED
     assert run.reports() == ["begin", "end 0"]
@@ -35,15 +35,15 @@ def run_one(sandbox: Sandbox) -> Submitted:
 
 @pytest.mark.parametrize("killed", ["guardian", "child", "both"])
 def test_a_run_starts_although_what_waits_for_it_was_killed(sandbox: Sandbox, killed: str) -> None:
-    run_one(sandbox)
+    run_worker(sandbox)
     guardian, child = sandbox.wait_until(lambda: spares(sandbox), "a guardian that waits")
     for identity in {"guardian": [guardian], "child": [child], "both": [guardian, child]}[killed]:
         assert processes.kill(identity)
-    assert len(run_one(sandbox).run().attempts) == 1
+    assert len(run_worker(sandbox).run().attempts) == 1
 
 
 def test_a_waiting_guardian_starts_the_next_run(sandbox: Sandbox) -> None:
-    run_one(sandbox)
+    run_worker(sandbox)
     guardian, child = sandbox.wait_until(lambda: spares(sandbox), "a guardian that waits")
     run = sandbox.submit(*script("worker.py", 1, 0.01, 0, "go"))
     run.wait_until_it_reports("begin")
@@ -56,14 +56,14 @@ def test_a_run_recovers_although_the_guardian_that_waited_dies_with_it(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashing = Crashing(sandbox, monkeypatch, before("runner.main:run_guardian", SPARE))
-    run_one(sandbox)
+    run_worker(sandbox)
     sandbox.wait_until(lambda: spares(sandbox), "a guardian that waits")
-    assert len(run_one(sandbox).run().attempts) == 1
+    assert len(run_worker(sandbox).run().attempts) == 1
     crashing.wait_until_all_happened()
 
 
 def test_nothing_waits_after_the_supervisor_has_left(sandbox: Sandbox) -> None:
-    run_one(sandbox)
+    run_worker(sandbox)
     waiting = sandbox.wait_until(lambda: spares(sandbox), "a guardian that waits")
     sandbox.wait_until(lambda: not any(identify(process.pid) == process for process in waiting), "both gone")
 
