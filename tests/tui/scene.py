@@ -1,4 +1,4 @@
-"""A busy machine at a fixed moment, as a person would meet it: every state there is, a sweep, heat, failures."""
+"""A busy machine at a fixed moment: runs in every state, a sweep, a hot GPU, failures."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _OOM = (
 
 
 def scene(*, gpus: int = 4, logs: Path | None = None, **fields: Any) -> Snapshot:
-    """All of it; with `logs` the runs have logs in that directory, which are written there."""
-    found = [*active(), *waiting(), *over()]
+    """The whole machine; with `logs` the runs have logs, which are written to that directory."""
+    runs = [*active(), *waiting(), *over()]
     if logs is not None:
-        found = [_with_log(one, logs) for one in found]
+        runs = [_with_log(run, logs) for run in runs]
     reasons = tuple(
-        HoldReason(check=Check(one["check"]), message=one["message"], figure=one["figure"], limit=one["limit"])
-        for one in _HOLDS[1:]
+        HoldReason(check=Check(hold["check"]), message=hold["message"], figure=hold["figure"], limit=hold["limit"])
+        for hold in _HOLDS[1:]
     )
     known: dict[str, Any] = {
         "total": 214,
@@ -66,11 +66,11 @@ def scene(*, gpus: int = 4, logs: Path | None = None, **fields: Any) -> Snapshot
         },
         "opened": OpenRun(run_id="7f3a2c", events=story()),
     }
-    return snapshot(*found, **(known | fields))
+    return snapshot(*runs, **(known | fields))
 
 
 def active() -> list[KnownRun]:
-    """What runs, and what is on its way there or away."""
+    """Runs that are running, paused or stopping."""
     curve = LossCurve(name="loss", values=tuple(_losses(120, 2.2)))
     slow = LossCurve(name="loss", values=tuple(_losses(60, 0.5)))
     saved = Checkpoint(
@@ -170,7 +170,7 @@ def active() -> list[KnownRun]:
 
 
 def waiting() -> list[KnownRun]:
-    """What waits, and why."""
+    """Waiting runs with their reasons."""
     sweep: dict[str, Any] = {"group": "sweep lr × seed"}
     return [
         queued("f00002", name="sweep: lr=1e-3 seed=2", queue_position=1, holds=(_HOLDS[2], _HOLDS[1]), **sweep),
@@ -188,7 +188,7 @@ def waiting() -> list[KnownRun]:
 
 
 def over() -> list[KnownRun]:
-    """What ended."""
+    """Ended runs."""
     oom = Cause(kind="cuda_oom", evidence=_OOM, advice="halve --batch-size (24), or give it a GPU of its own")
     gone = Cause(kind="file_not_found", evidence="FileNotFoundError: /data/imagenet/train.idx", advice="check the path")
     saved = Checkpoint(path="/m/rnnt.pt", step=41000, saved_at=NOW.wall - 3710, sound=True)
@@ -216,8 +216,8 @@ def over() -> list[KnownRun]:
 
 
 def _lost() -> KnownRun:
-    found = ended("aa01f6", Status.LOST, name="bert-mlm-long", ago=40000, step=118000)
-    return replace(found, record=found.record | {"exit_code": None, "reason": "machine restarted about 03:12"})
+    run = ended("aa01f6", Status.LOST, name="bert-mlm-long", ago=40000, step=118000)
+    return replace(run, record=run.record | {"exit_code": None, "reason": "machine restarted about 03:12"})
 
 
 def _took(known: KnownRun, seconds: float) -> KnownRun:
@@ -225,12 +225,12 @@ def _took(known: KnownRun, seconds: float) -> KnownRun:
 
 
 def many_gpus(count: int) -> Sequence[GpuReading]:
-    """GPU 1 is hot; of more than six the sixth has fallen off the bus and the seventh is a stranger's."""
-    found = [
+    """GPU 1 is hot. Of more GPUs, GPU 6 is lost and GPU 7 is used by another user."""
+    readings = [
         gpu(0),
         gpu(1, temperature_celsius=84.0, utilization_percent=0.0, memory_used_bytes=gb(74.9), power_watts=168.0),
     ]
-    found += [
+    readings += [
         gpu(
             index,
             utilization_percent=93.0 - 5 * index,
@@ -240,12 +240,12 @@ def many_gpus(count: int) -> Sequence[GpuReading]:
         for index in range(2, count)
     ]
     if count > 6:
-        found[6] = gpu(6, health=GpuHealth.LOST, age_seconds=2000.0, problem="Xid 79, fallen off the bus")
+        readings[6] = gpu(6, health=GpuHealth.LOST, age_seconds=2000.0, problem="Xid 79, fallen off the bus")
     if count > 7:
-        found[7] = gpu(
+        readings[7] = gpu(
             7, utilization_percent=12.0, processes=(GpuProcess(pid=40412, owner="mika", memory_bytes=gb(31.3)),)
         )
-    return found[:count]
+    return readings[:count]
 
 
 def story() -> tuple[dict[str, Any], ...]:
@@ -265,10 +265,10 @@ def story() -> tuple[dict[str, Any], ...]:
 
 
 class SceneCharts:
-    """Every run has a long story; the first one fell less far."""
+    """Long curves for every run; the loss of the first run falls less."""
 
     async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
-        return [self._figures(one) for one in run_ids]
+        return [self._figures(run_id) for run_id in run_ids]
 
     def _figures(self, run_id: str) -> ChartData:
         to = 2.2 if run_id == "7f3a2c" else 1.1
@@ -288,7 +288,7 @@ class SceneCharts:
 
 
 def _losses(count: int, to: float) -> list[float]:
-    """Falls, and is never quite even."""
+    """A falling curve with noise."""
     return [to + 5 * math.exp(-5 * place / count) + 0.05 * math.sin(place * 1.7) for place in range(count)]
 
 

@@ -171,7 +171,7 @@ def test_selecting_a_run_reads_its_events_and_nothing_else(store: Home) -> None:
 
 
 class Typist(WindowFocus):
-    """Presses keys until it is told to rest."""
+    """A user who types until the test clears `is_typing`."""
 
     is_typing = True
 

@@ -35,9 +35,9 @@ def test_a_path_loses_its_middle() -> None:
 
 
 def test_a_sentence_that_ends_in_a_path_keeps_the_name_of_the_file() -> None:
-    said = "checkpoint at step 500: /home/anna/runs/7f3a2c/step-000500.json"
-    assert clip_with_path(said, 50, UNICODE) == "checkpoint at step 500: /home/ann…step-000500.json"
-    assert clip_with_path(said, 100, UNICODE) == said
+    sentence = "checkpoint at step 500: /home/anna/runs/7f3a2c/step-000500.json"
+    assert clip_with_path(sentence, 50, UNICODE) == "checkpoint at step 500: /home/ann…step-000500.json"
+    assert clip_with_path(sentence, 100, UNICODE) == sentence
     assert clip_with_path("a sentence without one", 10, UNICODE) == "a sentenc…"
 
 

@@ -135,7 +135,7 @@ def test_the_rule_does_not_move_with_each_run() -> None:
         shown = compute_layout(120, 40, gpus=0, needs=needing(runs, 500, before=shown))
         places.append(shown.runs_rows)
         assert shown.runs_rows > runs
-    moves = sum(one != other for one, other in pairwise(places))
+    moves = sum(place != next_place for place, next_place in pairwise(places))
     assert moves <= len(places) // 2
 
 

@@ -42,7 +42,7 @@ class HeldCommands(FakeCommands):
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What is looked at, and by which keys one comes there."""
+    """A screen and the keys that open it."""
 
     name: str
     size: tuple[int, int] = (120, 40)
@@ -90,7 +90,7 @@ def same_everywhere() -> Iterator[None]:
 
 def _waits(pilot: Pilot[Any]) -> bool:
     """Whether something that is read in the background is not on the screen yet."""
-    main = next(one for one in pilot.app.screen_stack if isinstance(one, MainScreen))
+    main = next(screen for screen in pilot.app.screen_stack if isinstance(screen, MainScreen))
     log = main.query_one(LogView)
     return log.path is not None and log.is_on_screen and not (log.page_shown.is_read and log.page_shown.counted >= 1.0)
 

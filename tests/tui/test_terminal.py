@@ -261,9 +261,9 @@ def test_nothing_is_asked_without_a_terminal(tmp_path: Path) -> None:
     )
     os.close(writing)
     _, status = os.waitpid(pid, 0)
-    said = os.read(reading, 100)
+    output = os.read(reading, 100)
     os.close(reading)
-    assert (status, said) == (0, b"")
+    assert (status, output) == (0, b"")
     assert json.loads(result.read_text())["waited"] < LIMIT_SECONDS
 
 

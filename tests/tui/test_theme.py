@@ -74,8 +74,8 @@ def test_a_theme_that_does_not_exist_is_refused_with_the_names(tmp_path: Path) -
 
 
 def test_a_basic_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:
-    found = settled(tmp_path, TERM="linux")
-    assert (found.theme, found.glyphs) == (TERMINAL, ASCII)
+    preferences = settled(tmp_path, TERM="linux")
+    assert (preferences.theme, preferences.glyphs) == (TERMINAL, ASCII)
 
 
 def test_the_c_locale_means_ascii_though_python_decodes_utf_8_there(tmp_path: Path) -> None:
@@ -104,6 +104,6 @@ def test_curves_have_the_configured_style_and_letters_in_ascii_mode(tmp_path: Pa
 
 
 def test_background_and_refresh_rate_are_configurable(tmp_path: Path) -> None:
-    found = settled(tmp_path, 'background = "terminal"\nrefresh_seconds = 5')
-    assert (found.paints_background, found.refresh_seconds) == (False, 5.0)
+    preferences = settled(tmp_path, 'background = "terminal"\nrefresh_seconds = 5')
+    assert (preferences.paints_background, preferences.refresh_seconds) == (False, 5.0)
     assert settled(tmp_path).paints_background

@@ -51,7 +51,7 @@ def aside(session: Session) -> list[str]:
     return os.listdir(session.home.removed)
 
 
-def test_nothing_to_undo_is_said(runner: CommandRunner) -> None:
+def test_undo_reports_that_there_is_nothing_to_undo(runner: CommandRunner) -> None:
     result = play(runner.undo())
     assert (result.done, result.message) == (False, commands.NOTHING_TO_UNDO)
 

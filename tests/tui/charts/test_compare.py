@@ -110,7 +110,7 @@ def test_the_screen_fits_every_size(size: tuple[int, int], glyphs: object) -> No
         assert size[0] < 60 or all(width_of(line) <= size[0] for line in shown)
 
 
-def test_runs_of_one_group_are_named_by_what_tells_them_apart() -> None:
+def test_runs_of_a_group_are_named_by_what_differs() -> None:
     runs = [_compared(f"train:lr={lr},seed=1", lr, 2.0) for lr in ("1e-3", "3e-4")]
     view = compare_view(runs, ChartChoices(), NOW, all_options=False)
     assert [column.name for column in view.columns] == ["lr=1e-3", "lr=3e-4"]
@@ -148,7 +148,7 @@ def test_a_cursor_reads_every_curve_up_to_its_end() -> None:
     assert all(cell != "-" for cell in _view(ChartChoices(cursor=20.0)).results[0].cells)
 
 
-def test_a_chosen_metric_stands_first_and_is_starred_only_where_its_name_tells_which_way_is_better() -> None:
+def test_a_chosen_metric_stands_first_and_is_starred_only_where_its_name_shows_which_way_is_better() -> None:
     rows = _view(ChartChoices(metric="acc")).results
     assert [row.label for row in rows[:2]] == ["acc (last)", "acc (best)"]
     assert rows[0].best == {1}

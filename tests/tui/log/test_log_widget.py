@@ -30,7 +30,7 @@ def in_a_loop(test: Callable[Given, Coroutine[Any, Any, None]]) -> Callable[Give
     return run
 
 
-class OneLog(App[None]):
+class LogApp(App[None]):
     CSS_PATH = "../../../backprop_tui/tui/dashboard.tcss"
     CSS = "LogView { height: 1fr; }"
 
@@ -73,7 +73,7 @@ async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
 
 @in_a_loop
 async def test_keys_search_and_follow(log: Path) -> None:
-    app = OneLog(log)
+    app = LogApp(log)
     async with app.run_test(size=(60, 12)) as pilot:
         view = app.log_view
         await until(pilot, lambda: "line 100\n" in view.shown_text)
@@ -93,7 +93,7 @@ async def test_keys_search_and_follow(log: Path) -> None:
 
 @in_a_loop
 async def test_new_output_appears(log: Path) -> None:
-    app = OneLog(log)
+    app = LogApp(log)
     async with app.run_test(size=(60, 12)) as pilot:
         await until(pilot, lambda: "line 100\n" in app.log_view.shown_text)
         with log.open("ab") as end:
@@ -103,7 +103,7 @@ async def test_new_output_appears(log: Path) -> None:
 
 @in_a_loop
 async def test_nothing_is_read_while_it_is_hidden(log: Path) -> None:
-    app = OneLog(log)
+    app = LogApp(log)
     async with app.run_test(size=(60, 12)) as pilot:
         await until(pilot, lambda: "line 100\n" in app.log_view.shown_text)
         app.log_view.display = False
@@ -122,7 +122,7 @@ async def test_nothing_is_read_while_it_is_hidden(log: Path) -> None:
 async def test_long_lines_can_be_scrolled_sideways(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"begin " + b"x" * 100 + b" end\n")
-    app = OneLog(path)
+    app = LogApp(path)
     async with app.run_test(size=(40, 5)) as pilot:
         view = app.log_view
         await until(pilot, lambda: "begin" in view.render_line(0).text)
@@ -139,7 +139,7 @@ async def test_long_lines_can_be_scrolled_sideways(tmp_path: Path) -> None:
 async def test_another_path_shows_another_log_and_none_says_so(log: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"of the other run\n")
-    app = OneLog(log)
+    app = LogApp(log)
     async with app.run_test(size=(60, 12)) as pilot:
         app.log_view.watch_path(str(other))
         await until(pilot, lambda: "of the other run" in app.log_view.shown_text)
@@ -150,7 +150,7 @@ async def test_another_path_shows_another_log_and_none_says_so(log: Path, tmp_pa
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (3, 2)])
 @in_a_loop
 async def test_no_size_is_too_small(log: Path, size: tuple[int, int]) -> None:
-    app = OneLog(log)
+    app = LogApp(log)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.log_view.page_shown.total == 100)
         await pilot.resize_terminal(60, 12)
@@ -161,7 +161,7 @@ async def test_no_size_is_too_small(log: Path, size: tuple[int, int]) -> None:
 async def test_lines_that_look_as_those_before_are_not_painted_again(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"the same\n" * 50)
-    app = OneLog(path)
+    app = LogApp(path)
     async with app.run_test(size=(60, 12)) as pilot:
         view = app.log_view
         view.can_focus = False

@@ -33,8 +33,8 @@ def look(file: LogFile, known: ProblemMap) -> None:
 
 @pytest.mark.parametrize(("line", "kind"), CLASSIFIED)
 def test_every_error_and_warning_is_found_by_its_clues(line: str, kind: LineKind) -> None:
-    found = [offset for offset, _ in problem_lines(PLAIN + line.encode() + b"\n" + PLAIN)]
-    assert found == ([len(PLAIN)] if kind in (LineKind.ERROR, LineKind.WARNING) else [])
+    offsets = [offset for offset, _ in problem_lines(PLAIN + line.encode() + b"\n" + PLAIN)]
+    assert offsets == ([len(PLAIN)] if kind in (LineKind.ERROR, LineKind.WARNING) else [])
 
 
 def test_random_lines_of_words_from_errors_are_found_as_one_by_one() -> None:
@@ -46,8 +46,8 @@ def test_random_lines_of_words_from_errors_are_found_as_one_by_one() -> None:
     lines = [" ".join(chance.choices(words, k=chance.randint(1, 5))) for _ in range(4000)]
     kinds = [classify_line(line) for line in lines]
     expected = [kind for kind in kinds if kind in (LineKind.ERROR, LineKind.WARNING)]
-    found = [problem for _, problem in problem_lines("".join(f"{line}\n" for line in lines).encode())]
-    assert [problem.name.lower() for problem in found] == [kind.value for kind in expected]
+    problems = [problem for _, problem in problem_lines("".join(f"{line}\n" for line in lines).encode())]
+    assert [problem.name.lower() for problem in problems] == [kind.value for kind in expected]
 
 
 def test_the_map_is_exact_in_small_logs_and_coarse_in_large_ones(tmp_path: Path) -> None:

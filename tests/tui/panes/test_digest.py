@@ -1,4 +1,4 @@
-"""The digest: what it tells of an absence, from a digest made by the test."""
+"""What the digest shows of an absence, from records made by the test."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def event(kind: str, *, ago: float, **figures: Any) -> dict[str, Any]:
 
 
 def digest(*runs: DigestRun | KnownRun, away: float = 6 * HOUR + 12 * MINUTE, **fields: Any) -> DigestView:
-    recalled = tuple(one if isinstance(one, DigestRun) else DigestRun(run=one) for one in runs)
+    recalled = tuple(run if isinstance(run, DigestRun) else DigestRun(run=run) for run in runs)
     since = NOW.wall - away
     known: dict[str, Any] = {"since": since, "until": NOW.wall, "back_at": NOW.wall, "runs": recalled}
-    return digest_view(AbsenceDigest(**(known | fields)), snapshot(*(one.run for one in recalled)))
+    return digest_view(AbsenceDigest(**(known | fields)), snapshot(*(entry.run for entry in recalled)))
 
 
 def texts(view: DigestView) -> dict[str, str]:
-    """Subject and story of each row by its word."""
-    return {one.state: f"{one.subject}: {one.story}" for one in (*view.failures, *view.rows)}
+    """Subject and story of each row by its state."""
+    return {row.state: f"{row.subject}: {row.story}" for row in (*view.failures, *view.rows)}
 
 
 def test_a_failure_comes_with_its_cause_its_advice_and_what_is_saved() -> None:
@@ -104,7 +104,7 @@ def test_failures_stand_before_the_lost_and_those_before_what_a_guard_stopped() 
         ended("bad", Status.FAILED, cause=OOM),
         ended("mine", Status.STOPPED),
     )
-    assert [one.subject for one in view.failures] == ["bad", "gone", "hot"]
+    assert [row.subject for row in view.failures] == ["bad", "gone", "hot"]
     assert view.first_failure == "bad"
     assert texts(view)["stopped"] == "mine: by a user"
 
@@ -144,7 +144,7 @@ def test_a_timeboxed_run_says_whether_it_resumes() -> None:
     assert "no checkpoint" in texts(digest(ended("a", Status.TIMEBOXED)))["timeboxed"]
 
 
-def test_a_run_that_went_on_in_its_next_slice_is_told_so() -> None:
+def test_a_run_that_continued_in_its_next_slice_has_a_row_that_says_so() -> None:
     run = running("nano", seconds=30)
     boxed = [{"status": "timeboxed", "ended_at": iso(NOW.wall - HOUR)}, {"status": None, "ended_at": None}]
     sliced = replace(run, record=run.record | {"attempts": boxed, "slice": {"number": 3, "of": 12}})
@@ -166,7 +166,7 @@ def test_pauses_for_heat_are_counted_with_their_time_and_the_hottest() -> None:
     assert texts(view)["paused"] == "twice for heat: 14m in total, GPU 1, up to 87 °C"
 
 
-def test_a_run_that_can_never_start_is_told_as_a_warning() -> None:
+def test_a_run_that_can_never_start_is_shown_as_a_warning() -> None:
     never = {"check": "gpu_count", "message": "can never start: needs 4 GPUs, machine has 2", "permanent": True}
     view = digest(queued("big", created_at=NOW.wall - MINUTE, holds=(never,)))
     assert texts(view)["waiting"] == "big: can never start: needs 4 GPUs, machine has 2"
@@ -174,7 +174,7 @@ def test_a_run_that_can_never_start_is_told_as_a_warning() -> None:
     assert {piece.token for piece in pieces if "waiting" in piece.text} == {Token.WARN}
 
 
-def test_the_longest_wait_is_told_where_it_was_long() -> None:
+def test_the_longest_wait_is_shown_if_it_was_long() -> None:
     view = digest(
         queued("short", created_at=NOW.wall - HOUR),
         queued("long", created_at=NOW.wall - 2 * HOUR, holds=({"check": "ram", "message": "RAM 3.1 GB free"},)),

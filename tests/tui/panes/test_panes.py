@@ -50,7 +50,7 @@ def test_a_simulation_is_labelled_at_every_width() -> None:
         assert width_of(line) <= width
 
 
-def test_read_only_is_said_even_where_the_counts_fill_the_header() -> None:
+def test_read_only_is_shown_even_where_the_counts_fill_the_header() -> None:
     now = scene(mode=Mode.READ_ONLY)
     for width in (60, 80, 120):
         line = draw_header(header_view(now), width, UNICODE)
@@ -61,8 +61,8 @@ def test_read_only_is_said_even_where_the_counts_fill_the_header() -> None:
 
 def test_a_gpu_row_has_all_figures() -> None:
     view = machine_view(snapshot(running("nano"), sample=sample(gpu())))
-    found = compute_layout(120, 40, gpus=1)
-    lines = draw_machine(view, found.machine_form, 120, UNICODE, heading_row=True, host_row=True)
+    layout = compute_layout(120, 40, gpus=1)
+    lines = draw_machine(view, layout.machine_form, 120, UNICODE, heading_row=True, host_row=True)
     text = text_of(lines[1])
     for part in ("GPU 0 H100", "87%", "61.2/80 GB", "71 °C", "412/700W", "38%", "nano"):
         assert part in text
@@ -114,17 +114,17 @@ def test_gauges_fit_every_width_and_number_of_gpus() -> None:
         view = machine_view(snapshot(running("nano" * 20), sample=sample(*(gpu(index) for index in range(count)))))
         for width in range(60, 240, 3):
             for height in (12, 24, 40):
-                found = compute_layout(width, height, gpus=count)
+                layout = compute_layout(width, height, gpus=count)
                 for glyphs in (UNICODE, ASCII):
                     lines = draw_machine(
                         view,
-                        found.machine_form,
+                        layout.machine_form,
                         width,
                         glyphs,
-                        heading_row=found.machine_heading,
-                        host_row=found.host_row,
+                        heading_row=layout.machine_heading,
+                        host_row=layout.host_row,
                     )
-                    assert all(width_of(line) <= width for line in lines), (count, width, found.machine_form)
+                    assert all(width_of(line) <= width for line in lines), (count, width, layout.machine_form)
 
 
 def test_a_hot_gpu_has_a_mark_and_a_too_hot_one_is_bad() -> None:
@@ -283,7 +283,7 @@ def test_a_machine_without_work_needs_no_supervisor() -> None:
     assert governor_line_view(snapshot(queued("a"))).line.title == "starting the background process …"
 
 
-def test_the_problem_line_tells_the_newest_unseen_failure() -> None:
+def test_the_problem_line_shows_the_newest_unseen_failure() -> None:
     runs = (
         ended("new", Status.FAILED, ago=240, cause=Cause(kind="import_error", evidence="ImportError: torch")),
         ended("old", Status.LOST),

@@ -67,7 +67,7 @@ def _names(*runs: KnownRun) -> list[str]:
     return [text_of(draw_run(row, run_columns(80), UNICODE, cursor=False))[14:31].rstrip() for row in rows]
 
 
-def test_a_name_without_room_keeps_what_tells_it_from_the_others() -> None:
+def test_a_clipped_name_keeps_what_distinguishes_it_from_the_others() -> None:
     old = replace(ended("old", name="train"), record=ended("old", name="train").record | {"script": "train.py"})
     assert _names(*(_trial(seed, f"--lr 1e-2 --seed {seed}") for seed in ("13", "14", "15")), old)[:3] == [
         "train seed=13",
@@ -120,7 +120,7 @@ def test_a_status_of_a_newer_version_is_shown_as_it_is() -> None:
 
 
 def test_a_reason_takes_the_free_room_up_to_the_date_and_the_duration_where_both_fit() -> None:
-    """At the edge of the list nothing is free while a sentence is cut."""
+    """No cell before the date or the duration is blank if the reason is cut."""
 
     def texts(summary: str, width: int) -> list[str]:
         cause = Cause(kind="module", evidence=None, advice=None, summary=summary)
@@ -333,7 +333,7 @@ def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
     assert view is not None
     assert view.card is not None
     assert ("evidence", "line 8,214: torch.OutOfMemoryError: x") in view.card.lines
-    (section,) = [one for one in view.sections if one.title == "Cause"]
+    (section,) = [section for section in view.sections if section.title == "Cause"]
     assert section.lines == (
         ("cause", "cuda oom: CUDA out of memory"),
         ("evidence", "line 8,214: torch.OutOfMemoryError: x"),
@@ -420,7 +420,7 @@ def test_an_older_record_has_no_best_training_loss() -> None:
     assert _best_of(*validated) == ("val_loss 0.1000", "a")
 
 
-def test_an_ended_run_tells_where_it_was_better() -> None:
+def test_an_ended_run_shows_its_best_value_and_the_step() -> None:
     sentence = run_line(_member("a", 0.4127, 0.4098), NOW)
     assert sentence is not None
     assert sentence.clauses[:2] == ("loss 0.4127", "smoothed best loss 0.4098 at 1,200")
@@ -438,7 +438,7 @@ def test_a_group_counts_its_old_runs_too_where_they_are_folded_away() -> None:
     assert rows[-1].name == "150 older, a shows them"
 
 
-def test_an_objective_that_was_never_printed_is_said() -> None:
+def test_an_objective_that_was_never_printed_is_reported() -> None:
     run = ended("a", metrics={"loss": 0.5}, best={}, spec={"objective": parse_objective("val_loss")})
     line = run_line(run, NOW)
     assert line is not None
@@ -446,10 +446,10 @@ def test_an_objective_that_was_never_printed_is_said() -> None:
 
 
 def test_a_fresh_run_is_not_called_silent() -> None:
-    for seconds, said in ((0.0, "no output yet"), (5.0, "no output for 5s")):
+    for seconds, clause in ((0.0, "no output yet"), (5.0, "no output for 5s")):
         line = run_line(running("a", seconds=seconds), NOW)
         assert line is not None
-        assert line.clauses == (said,)
+        assert line.clauses == (clause,)
 
 
 def test_a_sentence_without_room_behind_the_figures_takes_their_place() -> None:
@@ -469,10 +469,10 @@ def test_runs_that_share_the_best_value_are_counted() -> None:
 
 def test_a_group_says_how_many_of_its_runs_match_the_filter() -> None:
     runs = [queued("q", group="sweep"), *(ended(f"r{place}", group="sweep") for place in range(3)), ended("other")]
-    for text, said in (("", "4 runs  "), ("r", "4 runs, 3 shown  ")):
+    for text, counts in (("", "4 runs  "), ("r", "4 runs, 3 shown  ")):
         view = run_list_view(snapshot(*runs), RunListOptions(filter=RunFilter.parse(text and "done")))
         row = next(row for row in view.rows if row.group is not None)
-        assert f" {said}" in text_of(draw_run(row, run_columns(120), UNICODE, cursor=False))
+        assert f" {counts}" in text_of(draw_run(row, run_columns(120), UNICODE, cursor=False))
 
 
 @pytest.mark.parametrize("width", [53, 60, 72, 78, 79, 80, 100])

@@ -283,9 +283,9 @@ def test_a_run_that_is_queued_again_says_since_when_and_where_it_continues() -> 
 
 
 def test_what_waits_only_for_its_turn_has_no_card() -> None:
-    one = queued("a", queue_position=2)
-    assert waiting_view(one, snapshot(one)) is None
-    assert card_of(one, snapshot(one)) is None
+    run = queued("a", queue_position=2)
+    assert waiting_view(run, snapshot(run)) is None
+    assert card_of(run, snapshot(run)) is None
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])

@@ -41,7 +41,7 @@ class FakeCharts:
 
     async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
         self.read_of.append(tuple(run_ids))
-        return [ChartData(run_id=one) if one in self.bare else chart_data(one) for one in run_ids]
+        return [ChartData(run_id=run_id) if run_id in self.bare else chart_data(run_id) for run_id in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:
         self.exported.append((run_id, path))
@@ -60,7 +60,7 @@ class Stage:
 
     @property
     def main(self) -> MainScreen:
-        return next(one for one in self.pilot.app.screen_stack if isinstance(one, MainScreen))
+        return next(screen for screen in self.pilot.app.screen_stack if isinstance(screen, MainScreen))
 
     @property
     def metrics(self) -> MetricsTab:
@@ -74,8 +74,8 @@ class Stage:
         return self.loss_chart.display
 
     @property
-    def said(self) -> str:
-        return " ".join(one.message for one in self.pilot.app._notifications)
+    def messages(self) -> str:
+        return " ".join(notification.message for notification in self.pilot.app._notifications)
 
     async def press(self, *keys: str) -> None:
         for key in keys:
@@ -161,7 +161,7 @@ async def test_keys_change_metric_axis_scale_and_smoothing() -> None:
         await stage.press("k", "k")
         assert stage.metrics.line_text(0).strip().startswith("loss")
         await stage.press("z")
-        assert "Smoothing: strong" in stage.said
+        assert "Smoothing: strong" in stage.messages
 
 
 async def test_the_cursor_in_the_chart_reads_values() -> None:
@@ -226,7 +226,7 @@ async def test_typing_filters_the_metrics() -> None:
         assert stage.metrics.line_text(0).strip().startswith("lr")
         await stage.press("enter", "z")
         assert "/^lr 1 of 3" in stage.metrics.shown_text
-        assert "Smoothing" in stage.said
+        assert "Smoothing" in stage.messages
         await stage.press("escape")
         assert "val_loss" in stage.metrics.shown_text
         assert stage.metrics.has_focus
@@ -295,13 +295,13 @@ async def test_an_export_says_where_its_file_is() -> None:
     async with staged() as stage:
         await stage.press("2", "E")
         assert stage.charts.exported == [("nano", os.path.join(os.getcwd(), "nano-metrics.csv"))]
-        assert "nano-metrics.csv" in stage.said
+        assert "nano-metrics.csv" in stage.messages
 
 
 async def test_marked_runs_are_compared() -> None:
     async with staged() as stage:
         await stage.press("c")
-        assert "Mark two runs" in stage.said
+        assert "Mark two runs" in stage.messages
         await stage.press("space", "space", "c")
         screen = stage.pilot.app.screen
         assert isinstance(screen, CompareScreen)
@@ -345,7 +345,7 @@ async def test_any_number_of_runs_is_compared_and_the_columns_are_scrolled_besid
         assert page.shown_text.splitlines()[1].split()[:4] == ["A", "lr=3e-3", "E", "lr=1e-3"]
         await stage.press("left_square_bracket", "b")
         assert page.shown_text.splitlines()[1].split()[2:4] == ["F", "lr=3e-3"]
-        assert "Best F, val_loss 0.03000: lr=3e-3 seed=1" in stage.said
+        assert "Best F, val_loss 0.03000: lr=3e-3 seed=1" in stage.messages
 
 
 async def test_the_cursor_of_the_chart_moves_no_row_of_the_comparison() -> None:

@@ -28,7 +28,7 @@ MISSED = AbsenceDigest(
     since=NOW.wall - 4000,
     until=NOW.wall,
     back_at=NOW.wall,
-    runs=tuple(DigestRun(run=one) for one in RUNS),
+    runs=tuple(DigestRun(run=run) for run in RUNS),
 )
 
 
@@ -97,7 +97,7 @@ async def test_it_does_not_open_over_another_screen_or_after_a_key() -> None:
         await stage.pilot.press("question_mark")
         await stage.remembers()
         assert isinstance(stage.pilot.app.screen, Help)
-        assert [one.message for one in stage.pilot.app._notifications] == [
+        assert [notification.message for notification in stage.pilot.app._notifications] == [
             "2 runs ended while you were away. D shows them"
         ] * 2
 

@@ -107,7 +107,7 @@ def test_pasted_lines_are_one_command_unless_they_begin_another(lines: str, join
         ("python train.py --lr 1&", "&", "   runs go on without a terminal"),
     ],
 )
-def test_shell_syntax_without_effect_on_a_run_is_left_out_and_said_why(typed: str, idle: str, why: str) -> None:
+def test_shell_syntax_without_effect_on_a_run_is_left_out_with_a_reason(typed: str, idle: str, why: str) -> None:
     assert words_of({"command": typed}) == ("train.py", "--", "--lr", "1")
     assert left_out(typed) == f"left out: {idle}{why}"
     assert not left_out("python train.py --lr 1")

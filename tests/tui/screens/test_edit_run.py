@@ -22,9 +22,9 @@ RUNS = (running("first", tags=("lm",), priority=2), running("second", tags=("lm"
 
 
 def dialog(stage: Stage) -> EditRun:
-    found = stage.pilot.app.screen
-    assert isinstance(found, EditRun)
-    return found
+    screen = stage.pilot.app.screen
+    assert isinstance(screen, EditRun)
+    return screen
 
 
 def status(stage: Stage) -> str:

@@ -158,10 +158,10 @@ async def test_the_selection_stays_with_its_run_when_the_filter_changes() -> Non
         assert stage.runs.selected in stage.runs.view.ids
 
 
-@pytest.mark.parametrize(("width", "said"), [(80, " name  +3 columns "), (200, " name ━")])
-async def test_columns_without_room_are_counted(width: int, said: str) -> None:
+@pytest.mark.parametrize(("width", "heading"), [(80, " name  +3 columns "), (200, " name ━")])
+async def test_columns_without_room_are_counted(width: int, heading: str) -> None:
     async with staged(snapshot(*with_labels(ENDED)), size=(width, 40)) as stage:
-        assert said in stage.runs.line_text(0)
+        assert heading in stage.runs.line_text(0)
         stage.main.set_filter("nano")
         await stage.pilot.pause(0.1)
         assert ("/nano  name  +3 " in stage.runs.line_text(0)) is (width == 80)
@@ -220,7 +220,7 @@ async def test_a_run_that_failed_shows_the_figure_that_the_list_is_sorted_by() -
         assert order(stage)[-1] in ("e4", "wait")
 
 
-async def test_an_argument_and_a_metric_of_one_name_are_told_apart() -> None:
+async def test_an_argument_and_a_metric_of_the_same_name_have_different_headings() -> None:
     runs = [_train(run_id, lr, 0.5) for run_id, lr in (("a", "1e-3"), ("b", "1e-4"))]
     runs = [replace(run, record=run.record | {"metrics": run.record["metrics"] | {"lr": 3e-5}}) for run in runs]
     async with staged(snapshot(*with_labels(runs)), size=(160, 40)) as stage:
@@ -372,7 +372,7 @@ def hint(stage: Stage) -> str:
     return stage.main.query_one("#filter-hint", LineWidget).shown_text
 
 
-async def test_a_mistake_in_the_filter_is_said_and_leaves_the_list() -> None:
+async def test_a_mistake_in_the_filter_is_reported_and_leaves_the_list() -> None:
     async with staged(snapshot(*with_labels(RUNS))) as stage:
         await press(stage, "slash")
         assert "val_loss<0.1" in hint(stage)
@@ -442,7 +442,7 @@ async def test_a_tick_is_a_chosen_column_whether_it_has_room_or_not() -> None:
         assert "chosen columns have no room at this width" in chooser(stage)[-1]
 
 
-async def test_a_column_that_is_chosen_is_seen_and_which_one_gives_way_is_said() -> None:
+async def test_a_chosen_column_is_shown_and_the_columns_that_it_displaces_are_named() -> None:
     async with staged(snapshot(*with_labels(ENDED)), size=(80, 24)) as stage:
         await press(stage, "v", "g")
         before = stage.runs.line_text(0)

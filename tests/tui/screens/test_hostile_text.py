@@ -60,7 +60,7 @@ SCREENS = (
 class HostileCharts:
     async def read(self, run_ids: Sequence[str]) -> list[ChartData]:
         metrics = {name: series(name, falling()) for name in ("loss", HOSTILE)}
-        return [chart_data(one, metrics) for one in run_ids]
+        return [chart_data(run_id, metrics) for run_id in run_ids]
 
     async def export(self, run_id: str, path: str) -> str:
         return path
@@ -83,7 +83,7 @@ def _runs(log: str) -> Iterator[KnownRun]:
     hold = {"check": HOSTILE, "message": HOSTILE, "figure": HOSTILE, "limit": HOSTILE}
     heat = {"check": "gpu_temperature", "message": HOSTILE, "figure": 84.0, "limit": 80.0, "gpu": 1}
     spec = {"python_origin": HOSTILE}
-    found = [
+    runs = [
         running("r1", step=3, total_steps=9, metrics=metrics, checkpoints=(saved,), spec=dict(spec), **_fields()),
         running("r2", pause=Pause(since=NOW.wall, by=HOSTILE, reason=HOSTILE), group=HOSTILE, **_fields()),
         running(
@@ -98,9 +98,9 @@ def _runs(log: str) -> Iterator[KnownRun]:
         ended("f2", Status.LOST, ago=9.0, **_fields()),
     ]
     outside = {"log_path": log, "cwd": HOSTILE, "command": [HOSTILE, "x"], "host": HOSTILE}
-    for one in found:
-        by_index_alone = {"reason": HOSTILE, "signal": HOSTILE} if one.run is None else {}
-        yield replace(one, record=one.record | outside | by_index_alone)
+    for known in runs:
+        by_index_alone = {"reason": HOSTILE, "signal": HOSTILE} if known.run is None else {}
+        yield replace(known, record=known.record | outside | by_index_alone)
 
 
 def _snapshot(log: str, **fields: Any) -> Snapshot:
@@ -110,12 +110,12 @@ def _snapshot(log: str, **fields: Any) -> Snapshot:
         gpu(1, name=HOSTILE, health=GpuHealth.LOST, problem=HOSTILE, age_seconds=9.0),
     )
     reasons = (HoldReason(check=Check.RAM, message=HOSTILE), HoldReason(check=Check.DISK, message=HOSTILE))
-    told = tuple({"event": kind, "time": HOSTILE, "message": HOSTILE} for kind in ("started", HOSTILE, "checkpoint"))
+    events = tuple({"event": kind, "time": HOSTILE, "message": HOSTILE} for kind in ("started", HOSTILE, "checkpoint"))
     known: dict[str, Any] = {
         "host": HOSTILE,
         "sample": sample(*gpus, probe=HOSTILE),
         "governor": governor(state=GovernorMode.HOLDING, reasons=reasons),
-        "opened": OpenRun(run_id="r1", events=told),
+        "opened": OpenRun(run_id="r1", events=events),
     }
     return snapshot(*_runs(log), **(known | fields))
 
@@ -130,7 +130,11 @@ def _assert_harmless(app: Dashboard) -> None:
     width, height = app.size
     assert len(rows) == height
     for row in rows:
-        harmful = [hex(ord(one)) for one in row if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co", "Cn")]
+        harmful = [
+            hex(ord(character))
+            for character in row
+            if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
+        ]
         assert not harmful, row
         assert cell_len(row) == width, row
         assert "UFdORUQ" not in row

@@ -90,7 +90,7 @@ def test_with_only_waiting_runs_there_is_nothing_to_stop() -> None:
 
 def test_it_says_whether_runs_survive_a_logout_and_how_to_fix_it() -> None:
     lives = leave_question(snapshot(running("a"), logout=LogoutEffect(survives=True, reason="linger is on")))
-    assert [one.text for one in lives.notes] == ["runs survive logout on this machine (linger is on)"]
+    assert [note.text for note in lives.notes] == ["runs survive logout on this machine (linger is on)"]
     dies = LogoutEffect(survives=False, reason="KillUserProcesses=yes", fix="loginctl enable-linger ada")
     ending = leave_question(snapshot(running("a"), logout=dies))
     assert ending.notes[0].text.endswith("to fix it: loginctl enable-linger ada")

@@ -47,9 +47,9 @@ def backgrounds(row: Row) -> set[str]:
 def test_the_background_of_the_terminal_is_kept(theme: str) -> None:
     rows = painted(Preferences(theme=theme, paints_background=False))
     header, footer, cursor = rows[0], rows[-1], cursor_row(rows)
-    others = [row for row in rows if not any(row is one for one in (header, footer, cursor))]
+    others = [row for row in rows if not any(row is excluded for excluded in (header, footer, cursor))]
     chosen = backgrounds(cursor)  # the chosen tab has the background of the cursor
-    assert {one for row in others for one in backgrounds(row)} - chosen == {"none"}
+    assert {background for row in others for background in backgrounds(row)} - chosen == {"none"}
     assert all("none" not in backgrounds(row) for row in (header, footer, cursor))
     colours = {style.color.name for row in rows for _, style in row if style.color is not None}
     assert any(name.startswith("#") for name in colours)  # colors of the theme, not the sixteen of the terminal
@@ -67,8 +67,8 @@ def test_without_colours_the_selection_is_reversed(monkeypatch: pytest.MonkeyPat
 
 
 def _greys(rows: list[Row]) -> set[object]:
-    found = {style.color for row in rows for _, style in row if style.color}
-    return {one for one in found if one.is_default or len(set(one.get_truecolor())) == 1}
+    colors = {style.color for row in rows for _, style in row if style.color}
+    return {color for color in colors if color.is_default or len(set(color.get_truecolor())) == 1}
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ class Stage:
 
     @property
     def main(self) -> MainScreen:
-        found = next(one for one in self.pilot.app.screen_stack if isinstance(one, MainScreen))
-        assert isinstance(found, MainScreen)
-        return found
+        screen = next(screen for screen in self.pilot.app.screen_stack if isinstance(screen, MainScreen))
+        assert isinstance(screen, MainScreen)
+        return screen
 
     @property
     def runs(self) -> RunsTable:
@@ -244,9 +244,9 @@ async def test_stopping_a_waiting_run_takes_it_out_of_the_queue_and_says_so() ->
     async with staged() as stage:
         await stage.pilot.press("j", "j", "s")
         await stage.pilot.pause()
-        said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
-        assert "Take wait-1 out of the queue?" in said
-        assert "kill" not in said
+        question = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "Take wait-1 out of the queue?" in question
+        assert "kill" not in question
         await stage.pilot.press("enter")
         await stage.pilot.pause()
         assert stage.commands.calls == [("stop", "wait-1")]
@@ -257,9 +257,9 @@ async def test_the_stop_dialog_says_what_is_saved_and_what_is_not() -> None:
     async with staged(snapshot(running("nano", step=1390, checkpoints=(saved,)))) as stage:
         await stage.pilot.press("s")
         await stage.pilot.pause()
-        said = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
-        assert "Saved: ckpt_300.pt, step 300, 1m ago." in said
-        assert "The 1,090 steps since are lost" in said
+        question = stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+        assert "Saved: ckpt_300.pt, step 300, 1m ago." in question
+        assert "The 1,090 steps since are lost" in question
 
 
 async def test_the_stop_dialog_follows_what_is_saved_while_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +332,7 @@ async def test_a_filter_whose_keys_arrive_together_triggers_no_action() -> None:
             ("s", "s"),
             ("p", "p"),
             ("ctrl+u", None),
-            *((one, one) for one in "vit"),
+            *((character, character) for character in "vit"),
         ):
             stage.pilot.app.post_message(events.Key(key, letter))
         stage.pilot.app.post_message(events.Key("enter", None))
@@ -443,7 +443,9 @@ async def test_in_ascii_mode_no_other_character_is_shown(keys: tuple[str, ...], 
         await stage.pilot.pause(0.3)
         app = stage.pilot.app
         update: Any = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
-        strange = {one for row in update.strips for strip in row for one in strip.text if not one.isascii()}
+        strange = {
+            character for row in update.strips for strip in row for character in strip.text if not character.isascii()
+        }
         assert not strange
 
 

@@ -112,7 +112,7 @@ async def test_a_click_on_a_gpu_shows_its_runs_and_another_click_all_again(size:
         machine = stage.main.query_one(MachineBar)
         rows = machine.shown_text.split("\n")
         mark = re.compile(r"(?:GPU ?|[ │] |^ )(1)\b")
-        y, x = next((y, found.start(1)) for y, row in enumerate(rows) if (found := mark.search(row)))
+        y, x = next((y, match.start(1)) for y, row in enumerate(rows) if (match := mark.search(row)))
         everything = list(stage.runs.view.ids)
         await stage.pilot.click(MachineBar, offset=(x, y))
         await stage.pilot.pause()

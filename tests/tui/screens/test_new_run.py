@@ -37,9 +37,9 @@ async def until(stage: Stage, holds: Callable[[], bool]) -> None:
 
 
 def dialog(stage: Stage) -> NewRun:
-    found = stage.pilot.app.screen
-    assert isinstance(found, NewRun)
-    return found
+    screen = stage.pilot.app.screen
+    assert isinstance(screen, NewRun)
+    return screen
 
 
 def live(stage: Stage) -> str:
@@ -449,7 +449,7 @@ async def test_lists_in_a_typed_command_are_named_and_ctrl_s_makes_them_a_sweep(
         assert submitted(commands) == [("run", *words)]
 
 
-async def test_a_refusal_is_said_once() -> None:
+async def test_a_refusal_is_shown_once() -> None:
     commands = FakeCommands(CommandResult(done=False, message=REFUSAL))
     commands.refusal = REFUSAL
     async with staged(commands=commands) as stage:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from textual.app import App
 from textual.events import AppBlur, AppFocus
 from textual.pilot import Pilot
 
@@ -27,12 +28,12 @@ from tests.tui.snapshots import ended, running, snapshot
 
 def ends(*statuses: Status) -> tuple[RunEnd, ...]:
     ids = [f"run-{number}" for number in range(len(statuses))]
-    after = [ended(one, status) for one, status in zip(ids, statuses, strict=True)]
+    after = [ended(run_id, status) for run_id, status in zip(ids, statuses, strict=True)]
     return ends_between(snapshot(*map(running, ids)), snapshot(*reversed(after)))
 
 
-def shown(app: Dashboard) -> list[str]:
-    return [one.message for one in app._notifications]
+def shown(app: App[int]) -> list[str]:
+    return [notification.message for notification in app._notifications]
 
 
 async def announce(
@@ -49,7 +50,7 @@ async def announce(
         await pilot.pause()
         app.post_message(RunsEnded(run_ends, problem=problem))
         await pilot.pause()
-        return shown(app), "".join(one for one in written if "\x07" in one)
+        return shown(app), "".join(part for part in written if "\x07" in part)
 
 
 def test_an_unseen_end_rings_the_bell_once() -> None:
@@ -118,7 +119,7 @@ async def test_the_keys_take_the_line_again_when_the_message_expires() -> None:
         await last_row(pilot, "n new")
 
 
-async def test_an_end_that_the_problem_line_shows_is_not_said_again() -> None:
+async def test_an_end_that_the_problem_line_shows_is_not_announced() -> None:
     """Other ends are, for some seconds, though they are problems."""
     failed = ended("bad", Status.FAILED, ago=1)
     app = Dashboard(FakeBridge(snapshot(failed)), FakeCommands(), Preferences())
@@ -130,7 +131,7 @@ async def test_an_end_that_the_problem_line_shows_is_not_said_again() -> None:
         app.post_message(RunsEnded(ends(Status.FAILED)))
         await pilot.pause()
         assert shown(app) == ["run-0 failed: exit code 1"]
-        assert [one.timeout for one in app._notifications] == [6.0]
+        assert [notification.timeout for notification in app._notifications] == [6.0]
 
 
 async def test_an_error_under_a_newer_message_is_seen_again_when_that_expires(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +184,7 @@ async def test_a_long_message_is_shown_as_a_whole_and_one_that_fills_the_screen_
         assert rows[-1].endswith("…")
 
 
-async def test_a_key_that_means_nothing_is_said() -> None:
+async def test_an_unknown_key_is_reported() -> None:
     """Not while it is typed into a field, and not a modifier alone."""
     async with small_screen() as pilot:
         app = pilot.app
@@ -192,32 +193,27 @@ async def test_a_key_that_means_nothing_is_said() -> None:
         assert not app._notifications
         await pilot.press("Z", "vertical_line")
         await pilot.pause()
-        said = [one.message for one in app._notifications]
-        assert said == ["Z: no such key", "|: no such key"]
+        assert shown(app) == ["Z: no such key", "|: no such key"]
 
 
-def said(pilot: Pilot[int]) -> list[str]:
-    return [one.message for one in pilot.app._notifications]
-
-
-async def test_a_key_without_anything_to_act_on_is_said_and_ends_what_was_said_about_another() -> None:
+async def test_a_key_with_nothing_to_act_on_is_reported_in_place_of_an_unknown_key() -> None:
     async with small_screen() as pilot:
         for key in ("x", "i", "L", "z", "X", "u"):
             await pilot.press("Z", key)
             await pilot.pause()
-            assert said(pilot)[-1] == "no chart is shown that this key could change"
-            assert not any("no such key" in message for message in said(pilot))
+            assert shown(pilot.app)[-1] == "no chart is shown that this key could change"
+            assert not any("no such key" in message for message in shown(pilot.app))
         await pilot.press("i", "m")
         await pilot.pause()
-        assert not said(pilot), "the answer to i ends with m"
+        assert not shown(pilot.app), "the answer to i ends with m"
         assert pilot.app.main.selected.tab == METRICS  # type: ignore[attr-defined]
-        assert not any("no such key" in message for message in said(pilot))
+        assert not any("no such key" in message for message in shown(pilot.app))
         await pilot.press("u")
         await pilot.pause()
-        assert said(pilot)[-1] == "the chart is not zoomed in"
+        assert shown(pilot.app)[-1] == "the chart is not zoomed in"
         await pilot.press("w")
         await pilot.pause()
-        assert said(pilot)[-1] == "no log is shown that this key could change"
+        assert shown(pilot.app)[-1] == "no log is shown that this key could change"
 
 
 async def test_a_message_during_a_dialog_is_still_there_after_it() -> None:

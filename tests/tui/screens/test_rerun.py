@@ -321,7 +321,7 @@ async def test_what_is_folded_says_what_is_in_it() -> None:
         assert dialog(stage).field("tags").region
 
 
-async def test_what_is_not_kept_of_the_run_is_said() -> None:
+async def test_the_form_warns_of_options_that_are_not_kept() -> None:
     async with staged(snapshot(ended("old")), commands=commands_for(warning="--env TOKEN was given before")) as stage:
         await opened(stage)
         assert "--env TOKEN was given before" in live(stage)

@@ -266,7 +266,7 @@ class NoOptions(FakeCommands):
         raise UsageError(f"run {run_id} was recorded by the original Backprop")
 
 
-async def test_a_run_that_cannot_be_read_is_not_copied_and_the_reason_is_said() -> None:
+async def test_a_run_that_cannot_be_read_is_not_copied_and_the_reason_is_shown() -> None:
     async with staged(commands=NoOptions()) as stage:
         await press(stage, "N")
         assert messages(stage) == ["run nano was recorded by the original Backprop"]
