@@ -1,8 +1,9 @@
-"""The modules of the package as syntax trees, parsed once and only if a test asks."""
+"""The modules of the package, and all of the repository, as syntax trees; parsed once and only if a test asks."""
 
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,17 @@ import backprop_tui
 
 PACKAGE = Path(backprop_tui.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+REPOSITORY = PACKAGE.parent
+
+
+@cache
+def repository_files() -> list[Path]:
+    """All Python sources of the repository, without hidden folders (environments, caches) and builds."""
+    files = []
+    for folder, names, file_names in os.walk(REPOSITORY):
+        names[:] = [name for name in names if not name.startswith(".") and name not in ("build", "dist", "__pycache__")]
+        files += [Path(folder, name) for name in file_names if name.endswith(".py")]
+    return sorted(files)
 
 
 def name_of(path: Path) -> str:
