@@ -172,10 +172,10 @@ class TestLogout:
     def test_without_systemd_all_is_well(self, tmp_path: Path) -> None:
         assert only(check_logout("ada", root=str(tmp_path), ask=False)).level is Level.OK
 
-    def test_where_the_files_are_silent_nothing_is_ended(self, tmp_path: Path) -> None:
+    def test_without_a_setting_no_run_is_ended(self, tmp_path: Path) -> None:
         assert self.look(tmp_path, logind_conf="[Login]\n#KillUserProcesses=yes\n").level is Level.OK
 
-    def test_runs_that_would_be_ended_are_bad_and_lingering_mends_it(self, tmp_path: Path) -> None:
+    def test_runs_that_would_be_ended_are_a_problem_that_lingering_solves(self, tmp_path: Path) -> None:
         finding = self.look(tmp_path, logind_conf="[Login]\nKillUserProcesses = yes\n")
         assert finding.level is Level.BAD
         assert (finding.advice or "").startswith("loginctl enable-linger ada")

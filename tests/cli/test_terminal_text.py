@@ -102,7 +102,7 @@ def evil(runs: Runs) -> None:
 
 @pytest.mark.usefixtures("session", "workplace", "evil")
 @pytest.mark.parametrize("words", LOOKS, ids=lambda words: " ".join(words)[:24].encode("ascii", "ignore").decode())
-def test_no_command_prints_what_a_terminal_obeys(words: list[str], terminal: FakeTerminal) -> None:
+def test_no_command_prints_control_sequences(words: list[str], terminal: FakeTerminal) -> None:
     shown = terminal.shows("--no-ui", *words)
     assert shown
     assert OBEYED.findall(shown) == []

@@ -31,12 +31,12 @@ from backprop_tui.domain.sanitize import sanitize
         ("\x1b[", ""),
     ],
 )
-def test_what_a_terminal_would_obey_is_taken_out(raw: str, shown: str) -> None:
+def test_control_sequences_are_removed(raw: str, shown: str) -> None:
     assert sanitize(raw) == shown
 
 
 @given(st.text())
-def test_nothing_is_left_that_is_not_shown(text: str) -> None:
+def test_no_control_characters_are_left(text: str) -> None:
     assert not any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in sanitize(text))
 
 

@@ -46,7 +46,7 @@ def test_the_same_error_is_logged_once_until_the_work_is_done(store: Home, logge
     assert (work.has_failed, work.pause_seconds, failure_of(store, SUPERVISOR)) == (True, 0.0, None)
 
 
-def test_an_error_that_nobody_foresaw_is_shown_and_tried_again_later(store: Home, logged: list[object]) -> None:
+def test_an_unexpected_error_is_shown_and_the_work_retried_later(store: Home, logged: list[object]) -> None:
     work, error = RepeatedWork(store), ValueError("x")
     pauses = []
     for _ in range(3):

@@ -213,7 +213,7 @@ def build(host: Host) -> None:
         Path(path).write_text(content)
 
 
-def test_one_damaged_file_harms_nobody_else(store: Store, pytestconfig: pytest.Config) -> None:
+def test_a_damaged_file_affects_no_other_run(store: Store, pytestconfig: pytest.Config) -> None:
     rounds, seed = pytestconfig.getoption("--rounds") or ROUNDS, pytestconfig.getoption("--seed")
     files = [path for path in files_of(store.template) if f"/{UNTOUCHED}" not in path]
     records = [path for path in files if path.endswith(("run.json", "live.json", "requests.jsonl", "recent.json"))]

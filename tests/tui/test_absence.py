@@ -196,7 +196,7 @@ def test_failures_that_were_seen_are_known_to_the_next_dashboard(store: Home) ->
     assert SeenFailures(store).read() == {"a", "b"}
 
 
-def test_failures_nobody_is_asked_about_any_more_are_dropped(store: Home) -> None:
+def test_seen_failures_of_removed_and_old_runs_are_dropped(store: Home) -> None:
     failed(store, "a")
     seen_failures = SeenFailures(store)
     seen_failures.note(frozenset({"a", "removed"}), now(store))

@@ -341,7 +341,7 @@ def test_the_details_and_the_card_tell_the_cause_with_its_line() -> None:
     )
 
 
-def test_epochs_stand_where_nobody_says_how_many_steps_there_are() -> None:
+def test_epochs_are_shown_if_the_number_of_steps_is_unknown() -> None:
     row = _row(running("vit", step=1200, epoch=28.5, total_epochs=90, metrics={"loss": 1.087}, eta_seconds=3600.0))
     assert (row.step, row.eta) == ("ep 28/90", "1h!")
     assert row.progress is not None
