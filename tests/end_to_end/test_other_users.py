@@ -26,7 +26,7 @@ def end_of(run: Submitted) -> Ended:
 
 def test_the_run_ends_with_the_exit_code_of_its_script(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     Crashing(sandbox, monkeypatch, PROCESSES)
-    run = sandbox.submit(*shell("setsid sleep 300 & exit 0"), leftovers="kill")
+    run = sandbox.submit(*shell("setsid sleep 300 & until grep -q sleep /proc/$!/comm; do :; done"), leftovers="kill")
     end = end_of(run)
     assert (end.status, end.exit_code) == (Status.COMPLETED, 0)
     assert end.reason is not None
