@@ -128,9 +128,8 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
             value = entry.key.kind.read(entry.raw)
         except WrongValue as error:
             is_table = bool(entry.key.sample) and not isinstance(entry.raw, str)  # too long to be repeated
-            yield ConfigError(
-                entry.where, f"{entry.name if is_table else f'{entry.name} = {shortened(entry.raw)}'}: {error}"
-            )
+            shown = entry.name if is_table else f"{entry.name} = {shortened(entry.raw)}"
+            yield ConfigError(entry.where, f"{shown}: {error}", key=entry.key.name)
         else:
             yield entry.key.name, Setting(value, entry.where)
 
@@ -170,7 +169,9 @@ def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
         if key is None:
             yield unknown_key(where, name, {name: key.help for name, key in JSON_NAMES.items()})
         elif key.name in names:
-            yield ConfigError(where, f"{name} sets the same as {names[key.name]!r}", "keep one of the two")
+            yield ConfigError(
+                where, f"{name} sets the same as {names[key.name]!r}", "keep one of the two", key=key.name
+            )
         else:
             names[key.name] = name
             value = ORIGINAL_VALUES.get(key.name, {}).get(raw, raw) if isinstance(raw, str) else raw
@@ -187,7 +188,8 @@ def parse_toml(path: str, content: str) -> Tree:
         line = _line_in_message(str(error), content)
         is_duplicate = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
         hint = "a key or a table is defined twice" if is_duplicate else None
-        raise ConfigError(location(path, line), f"not valid TOML: {error}", hint) from error
+        key = next((name for number, name in names_in_toml(content) if number == line and name in KEYS), None)
+        raise ConfigError(location(path, line), f"not valid TOML: {error}", hint, key=key) from error
     except RecursionError as error:
         raise ConfigError(path, "not valid TOML: nested too deeply") from error
 

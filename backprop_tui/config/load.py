@@ -98,7 +98,7 @@ def load(*, environment: Mapping[str, str], directory: str, user_file: str, name
     for problem in settings.problems:
         hint = problem.hint or ""
         between = "" if not hint else " " if hint.endswith("?") else "; "
-        raise type(problem)(problem.where, problem.problem, f"{hint}{between}{CHECK_HINT}")
+        raise type(problem)(problem.where, problem.problem, f"{hint}{between}{CHECK_HINT}", key=problem.key)
     return settings
 
 
@@ -212,7 +212,7 @@ def _project_layer(path: str) -> Layer:
     notes = [f"{setting.origin}: {name} = {setting.value} {consequence}" for name, setting in programs.items()]
     advice = "may only be set in the user's config.toml (see backprop-tui config path), not in a project's file"
     refused = [
-        ConfigError(setting.origin, f"{name} {advice}")
+        ConfigError(setting.origin, f"{name} {advice}", key=name)
         for name, setting in layer.settings.items()
         if name not in allowed
     ]
@@ -256,7 +256,7 @@ def _setting(name: str, raw: object, origin: str) -> Setting:
     try:
         return Setting(KEYS[name].kind.read(raw), origin)
     except WrongValue as error:
-        raise ConfigError(origin, f"{name} = {shortened(raw)}: {error}") from error
+        raise ConfigError(origin, f"{name} = {shortened(raw)}: {error}", key=name) from error
 
 
 def run_limits(settings: Settings) -> RunLimits:

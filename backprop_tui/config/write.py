@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.config.files import Tree, flatten, names_in_toml, read_file, read_text
+from backprop_tui.config.files import Tree, flatten, names_in_toml, parse_toml, read_text, read_valid
 from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
@@ -23,11 +23,14 @@ _EXACT = 1e15  # up to here a float represents every whole number exactly
 
 
 def with_key(content: str, key: Key, value: Value) -> str | None:
-    """Returns the text with the key set; None if the text is too complicated to be edited line by line."""
+    """Returns the text with the key set; None if the text is too complicated to be edited line by line.
+
+    A text that is not TOML is edited only if the line of the key is what is wrong with it.
+    """
     lines = content.rstrip("\n").split("\n") if content.strip() else []
     before = _flat_toml(content)
     if before is None:
-        return None
+        return _repaired(content, lines, key, value)
     expected = before | {key.name: toml_value(value)}
     edits = _replacements(content, lines, key, value) if key.name in before else _insertions(content, lines, key, value)
     texts = ("\n".join(edit) + "\n" for edit in edits)
@@ -65,6 +68,21 @@ def _replacements(content: str, lines: list[str], key: Key, value: Value) -> Ite
             yield [*lines[:start], f"{left_side} {literal}", *lines[end:]]
 
 
+def _repaired(content: str, lines: list[str], key: Key, value: Value) -> str | None:
+    """The text with a value in place of one that is not TOML, as in `max_run_minutes = 5h`; None if that is not all."""
+    for start in (number - 1 for number, name in names_in_toml(content) if name == key.name):
+        line = _LINE.match(lines[start])
+        rest = _flat_toml("\n".join([*lines[:start], *lines[start + 1 :]]))
+        if rest is None or (line is None and "#" in lines[start]):
+            continue
+        before, comment = (f"{lines[start].partition('=')[0]}= ", "") if line is None else line.group("key", "comment")
+        edit = [*lines[:start], f"{before}{_literal(key, value)}{comment}", *lines[start + 1 :]]
+        text = "\n".join(edit) + "\n"
+        if _flat_toml(text) == rest | {key.name: toml_value(value)}:
+            return text
+    return None
+
+
 def _insertions(content: str, lines: list[str], key: Key, value: Value) -> Iterator[list[str]]:
     """The texts with the key added: at the start of its table, in a new table at the end, or next to dotted keys."""
     assignment = f"{key.leaf} = {_literal(key, value)}"
@@ -95,7 +113,7 @@ def _flat_toml(content: str) -> dict[str, object] | None:
 
     try:
         tree: Tree = tomllib.loads(content)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # as in `parse_toml`
         return None
     return dict(flatten(tree))
 
@@ -106,11 +124,12 @@ _STORAGE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 def set_key(path: str, name: str, word: str) -> Value:
     """Sets one key in a TOML file, which is created if it is missing; other keys and comments are kept.
 
-    Comments inside a replaced multi-line value are lost. Raises ConfigError if the key is unknown, the value is wrong,
-    or the file has an error or cannot be written, and StorageFailed if the disk is full or broken.
+    Comments inside a replaced multi-line value are lost. Other keys may be wrong: they stay as they are. Raises
+    ConfigError if the key is unknown, the value is wrong, or the file is not TOML or cannot be written, and
+    StorageFailed if the disk is full or broken.
     """
-    value = validate_assignment(path, name, word)
-    _write(path, _text_with_key(path, KEYS[name], value))
+    value, text = _assigned(path, name, word)
+    _write(path, text)
     return value
 
 
@@ -122,17 +141,35 @@ def restore_text(path: str, text: str, written: str | None) -> None:
 
 
 def _text_with_key(path: str, key: Key, value: Value) -> str:
-    """Returns the text of the file with the key set; raises ConfigError if comments would be lost."""
+    """Returns the text of the file with the key set; raises ConfigError if comments or other faults would be lost."""
     content = read_text(path) or ""
     edited = with_key(content, key, value)
-    if edited is None and "#" in content:
+    if edited is not None:
+        return edited
+    try:
+        parse_toml(path, content)
+    except ConfigError as error:
+        raise _not_written(error, "correct it with an editor") from error
+    settings, errors = read_valid(path)
+    other = next((error for error in errors if error.key != key.name), None)
+    if other is not None:  # a text that is written anew has only what is valid
+        raise _not_written(other, "correct that first")
+    if "#" in content:
         raise ConfigError(path, f"{key.name} cannot be set without losing comments", "change it with an editor")
-    values = {name: setting.value for name, setting in read_file(path).items()}
-    return _toml(values | {key.name: value}) if edited is None else edited
+    return _toml({name: setting.value for name, setting in settings.items()} | {key.name: value})
+
+
+def _not_written(error: ConfigError, hint: str) -> ConfigError:
+    return ConfigError("not written", f"{error.where}: {error.problem}", error.hint or hint, key=error.key)
 
 
 def validate_assignment(path: str, name: str, word: str) -> Value:
     """Returns the value that `set_key` would write, without changing anything; raises the same ConfigErrors."""
+    return _assigned(path, name, word)[0]
+
+
+def _assigned(path: str, name: str, word: str) -> tuple[Value, str]:
+    """The value, and the text of the file with it."""
     if path.endswith(".json"):
         raise ConfigError(path, "files of the original tool are read-only", "set keys in a .toml file")
     if name not in KEYS:
@@ -142,9 +179,7 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
     except WrongValue as error:
         hint = f"the value in force: backprop-tui config show {name}"
         raise ConfigError("config set", f"{name} = {shortened(word)}: {error}", hint) from error
-    read_file(path)
-    _text_with_key(path, KEYS[name], value)
-    return value
+    return value, _text_with_key(path, KEYS[name], value)
 
 
 def init(path: str) -> None:

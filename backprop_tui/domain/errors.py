@@ -154,13 +154,16 @@ class UntrustedRecord(AccessDenied):
 
 
 class ConfigError(UsageError):
-    """An error in a setting; `where` is the file (with the line, if known), the variable or the option."""
+    """An error in a setting; `where` is the file (with the line, if known), the variable or the option.
+
+    `key` is the setting whose value is wrong, None if the error is about another one or about the file as a whole.
+    """
 
     kind = "configuration"
 
-    def __init__(self, where: str, problem: str, hint: str | None = None) -> None:
+    def __init__(self, where: str, problem: str, hint: str | None = None, *, key: str | None = None) -> None:
         super().__init__(f"{where}: {problem}", hint)
-        self.where, self.problem = where, problem
+        self.where, self.problem, self.key = where, problem, key
 
 
 class UntrustedConfig(ConfigError):

@@ -9,10 +9,12 @@ from dataclasses import field
 from functools import cached_property
 from itertools import islice, takewhile
 
+from backprop_tui.domain.errors import ConfigError
 from backprop_tui.domain.formatting import from_iso, iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MachineLimits
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.probes.histories import History
@@ -59,6 +61,19 @@ class Node:
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class WrongSetting:
+    """The first error in the user's settings; `key` is None if it is not about the value of a known one."""
+
+    text: str
+    key: str | None = None
+
+    @classmethod
+    def of(cls, error: ConfigError, folder: str) -> WrongSetting:
+        """The error without the directory of the file, which would leave little room."""
+        return cls(text=sanitize(str(error).removeprefix(f"{folder}/")), key=error.key)
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The complete state; `runs` are the unfinished ones in their order, then the ended ones, newest first.
 
@@ -84,6 +99,7 @@ class Snapshot:
     nodes: Sequence[Node] = ()
     opened: OpenRun | None = None
     problem: str | None = None
+    wrong_setting: WrongSetting | None = None
     logout: LogoutEffect | None = None
     mode: Mode = Mode.NORMAL
 

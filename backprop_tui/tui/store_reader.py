@@ -38,7 +38,7 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import Signature, WatchedFile, signature_of
-from backprop_tui.tui.snapshot import IndexedRuns, Node, OpenRun, Snapshot, sorting_time
+from backprop_tui.tui.snapshot import IndexedRuns, Node, OpenRun, Snapshot, WrongSetting, sorting_time
 
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
@@ -419,7 +419,7 @@ class StoreReader:
         self._boot_id = boot_id()
         self._config = WatchedFile(config_path)
         self._limits = MachineLimits()
-        self._wrong_setting: str | None = None
+        self._wrong_setting: WrongSetting | None = None
         self._governor = GovernorReader(home)
         self._machine = MachineReader(home)
         self._nodes = NodesReader(home)
@@ -457,6 +457,7 @@ class StoreReader:
             queue_held=held,
             sample=sample,
             limits=self._read_limits(),
+            wrong_setting=self._wrong_setting,
             histories=self._machine.histories,
             nodes=self._nodes.read(runs, moment.wall),
             cooling=self._cooling.cooling,
@@ -477,7 +478,7 @@ class StoreReader:
         failure = repeated_failure(self._home, SUPERVISOR)
         if failure is not None:
             return f"the supervisor keeps failing, {failure.reason}: backprop-tui doctor"
-        return self._home.unreadable_report() or self._wrong_setting
+        return self._home.unreadable_report()
 
     def _read_limits(self) -> MachineLimits:
         if self._config.changed():
@@ -485,7 +486,7 @@ class StoreReader:
                 self._limits = machine_limits(self._config.path)
                 self._wrong_setting = None
             except ConfigError as error:  # the supervisor keeps the previous limits as well
-                self._wrong_setting = str(error).removeprefix(f"{os.path.dirname(self._config.path)}/")
+                self._wrong_setting = WrongSetting.of(error, os.path.dirname(self._config.path))
         return self._limits
 
     def read_events(self, run_id: str | None) -> OpenRun | None:

@@ -184,6 +184,6 @@ def setting_step(session: ClientSession, key: str, before: str | None) -> UndoSt
 
     def undo() -> str:
         restore_text(session.config_path, before or "", written)
-        return f"{key} = {as_text(session.settings()[key])}"
+        return f"{key} = {as_text(session.valid_settings()[key])}"
 
     return UndoStep(undo=undo)

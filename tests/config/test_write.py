@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backprop_tui
-from backprop_tui.config.files import read_file
+from backprop_tui.config.files import read_file, read_valid
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.config.write import example, init, set_key, validate_assignment
@@ -203,12 +203,55 @@ def test_invalid_values_are_rejected_and_the_file_is_unchanged(
     assert path.read_text() == "max_parallel = 2\n"
 
 
-def test_a_file_with_errors_is_not_overwritten(tmp_path: Path) -> None:
+WRONG = (
+    ("max_parallel = 'two' # cards\n", "max_parallel = 4 # cards\n"),
+    ("max_parallel = two # cards\n", "max_parallel = 4 # cards\n"),  # not TOML
+    ("[run]\nretries = 1\n\n[gpu]\nprobe = 'amd\n", '[run]\nretries = 1\n\n[gpu]\nprobe = "amd"\n'),
+    ("max_parallel = [\n  2,\n]\nframework = 'jax'\n", "max_parallel = 4\nframework = 'jax'\n"),
+)
+
+
+@pytest.mark.parametrize(("text", "repaired"), WRONG)
+def test_a_wrong_value_is_repaired_by_setting_its_key(tmp_path: Path, text: str, repaired: str) -> None:
     path = tmp_path / "config.toml"
-    path.write_text("max_paralel = 2\n")
-    with pytest.raises(ConfigError, match=r"config\.toml:1: unknown key 'max_paralel'"):
-        set_key(str(path), "framework", "auto")
-    assert path.read_text() == "max_paralel = 2\n"
+    path.write_text(text)
+    name, word = ("gpu.probe", "amd") if "probe" in text else ("max_parallel", "4")
+    validate_assignment(str(path), name, word)
+    assert path.read_text() == text
+    set_key(str(path), name, word)
+    assert path.read_text() == repaired
+
+
+def test_other_wrong_keys_stay_and_are_still_reported(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("max_paralel = 2\n[gpu]\nmax_temp_c = 'hot'\n")
+    set_key(str(path), "framework", "pytorch")
+    assert path.read_text() == "max_paralel = 2\nframework = \"pytorch\"\n\n[gpu]\nmax_temp_c = 'hot'\n"
+    settings, errors = read_valid(str(path))
+    assert set(settings) == {"framework"}
+    assert [error.key for error in errors] == [None, "gpu.max_temp_c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("framework = 'auto'\nretries = one\n", "max_parallel", r"not written: .*config\.toml:2: not valid TOML: "),
+        ("max_parallel = 2\nmax_parallel = 3\n", "max_parallel", r"not written: .*config\.toml:2: .*defined twice"),
+        ("x = '''\nmax_parallel = 2\n", "max_parallel", r"not written: .*config\.toml:2: not valid TOML: "),
+        ("gpu = 5\n", "gpu.max_temp_c", r"not written: .*config\.toml:1: gpu is a table"),
+        ("gpu = {probe = 'amd', max_temp = 3}\n", "gpu.max_temp_c", r"not written: .*: unknown key 'gpu\.max_temp'"),
+        pytest.param(f"x = {'9' * 5000}\n", "max_parallel", r"not written: .*: not valid TOML: ", id="digits"),
+    ],
+)
+def test_what_cannot_be_edited_is_not_written_and_the_line_is_named(
+    tmp_path: Path, text: str, name: str, message: str
+) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    for attempt in (set_key, validate_assignment):
+        with pytest.raises(ConfigError, match=message):
+            attempt(str(path), name, "70")
+    assert path.read_text() == text
 
 
 def test_json_of_the_original_is_only_read(tmp_path: Path) -> None:

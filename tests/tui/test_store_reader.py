@@ -22,6 +22,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, scan_runs, update
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
+from backprop_tui.tui.snapshot import WrongSetting
 from backprop_tui.tui.store_reader import MAX_CURVE_POINTS, CoolingMeter, CurveReader, StoreReader
 from tests.support.runs import Runs
 from tests.support.slurm import hold, job
@@ -322,7 +323,12 @@ def test_a_wrong_key_of_the_configuration_is_named_until_it_is_right(store: Home
     reader = _reader(store)
     path = Path(store.root, "config.toml")
     path.write_text("[gpu]\nmax_tmp_c = 80\n")
-    assert reader.read(None).problem == "config.toml:2: unknown key 'gpu.max_tmp_c'; did you mean 'gpu.max_temp_c'?"
+    text = "config.toml:2: unknown key 'gpu.max_tmp_c'; did you mean 'gpu.max_temp_c'?"
+    assert reader.read(None).wrong_setting == WrongSetting(text=text)
+    path.write_text("max_parallel = 'two'\n")
+    wrong = reader.read(None).wrong_setting
+    assert wrong is not None
+    assert (wrong.key, wrong.text[:35]) == ("max_parallel", "config.toml:1: max_parallel = 'two'")
     path.write_text("max_parallel = 3\n")
     snapshot = reader.read(None)
-    assert (snapshot.problem, snapshot.limits.max_parallel) == (None, 3)
+    assert (snapshot.wrong_setting, snapshot.limits.max_parallel) == (None, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from rich.cells import cell_len
 from textual import events, on
@@ -14,17 +15,35 @@ from backprop_tui.domain.status import Status
 from backprop_tui.presentation import durations
 from backprop_tui.presentation.machine import SIMULATED
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
+from backprop_tui.tui.actions import BY_ID
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, text_of, width_of
-from backprop_tui.tui.snapshot import Snapshot
+from backprop_tui.tui.lines import (
+    STATE_TOKENS,
+    Line,
+    LineBuilder,
+    Piece,
+    Token,
+    clip,
+    ends,
+    hint,
+    pressing,
+    text_of,
+    width_of,
+)
+from backprop_tui.tui.snapshot import Snapshot, WrongSetting
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
+_SETTINGS_KEY = BY_ID["settings"].shown
+_SETTINGS_HINT = hint(_SETTINGS_KEY, "settings", before="  ")
 _MIN_IMPORTANT_FIRST = (Status.COMPLETED, Status.QUEUED, Status.PAUSED, Status.RUNNING, Status.FAILED)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderView:
-    """`counts` has the number of runs in each state; `problem` replaces the host name if the store cannot be read."""
+    """`counts` has the number of runs in each state; `problem` replaces the host name if the store cannot be read.
+
+    So does a wrong setting while there is no such problem.
+    """
 
     host: str
     counts: Mapping[Status, int]
@@ -32,6 +51,7 @@ class HeaderView:
     read_only: bool = False
     simulation: bool = False
     problem: str | None = None
+    wrong_setting: WrongSetting | None = None
 
 
 def header_view(snapshot: Snapshot) -> HeaderView:
@@ -52,6 +72,7 @@ def header_view(snapshot: Snapshot) -> HeaderView:
         read_only=snapshot.is_read_only,
         simulation=snapshot.is_demo or (sample is not None and sample.readings.probe == SIMULATED),
         problem=snapshot.problem,
+        wrong_setting=snapshot.wrong_setting if snapshot.problem is None else None,
     )
 
 
@@ -64,10 +85,12 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
         counts.pop(Status.COMPLETED, None)
     right = _right(view, counts, glyphs, gap=3, words=width >= 60)
     left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
-    if width >= 60 and width_of(left) + width_of(right) + 1 > width:
+    least = _least_left(view, width, glyphs)
+    if width >= 60 and max(width_of(left), least) + width_of(right) + 1 > width:
         right = _right(view, counts, glyphs, gap=2, words=True)
+        left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
     is_tight = False
-    while counts and width_of(left) + width_of(right) + 1 > width:
+    while counts and max(width_of(left), least) + width_of(right) + 1 > width:
         if is_tight:
             _drop_least_important(counts)
         is_tight = True
@@ -83,11 +106,35 @@ def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Pi
     if view.simulation:
         left.append(Piece("  SIMULATION" if room >= 24 else " SIM", Token.WARN, bold=True))
     left_room = room - width_of(left) - 1
-    if view.problem is not None:
+    if view.wrong_setting is not None:
+        left += _wrong_setting(view.wrong_setting, left_room, glyphs)
+    elif view.problem is not None:
         left.append(Piece(" " + clip(view.problem, left_room, glyphs), Token.BAD, bold=True))
     elif host and left_room > 8:
         left.append(Piece(" " + clip(view.host, left_room, glyphs), Token.MUTED))
     return left
+
+
+def _wrong_setting(wrong: WrongSetting, room: int, glyphs: Glyphs) -> list[Piece]:
+    """The whole error or what is wrong, with the key that opens the settings there; a click on any of it does so."""
+    has_room = cell_len(wrong.text) + width_of(_SETTINGS_HINT) <= room
+    text = wrong.text if has_room else _in_short(wrong)
+    keys = _SETTINGS_HINT if cell_len(text) + width_of(_SETTINGS_HINT) <= room else ()
+    shown = clip(text, room - width_of(keys), glyphs)
+    return [Piece(" "), Piece(shown, Token.BAD, bold=True, click=pressing(_SETTINGS_KEY)), *keys]
+
+
+def _in_short(wrong: WrongSetting) -> str:
+    return f"{wrong.key or 'config.toml'} is wrong"
+
+
+def _least_left(view: HeaderView, width: int, glyphs: Glyphs) -> int:
+    """The cells that a wrong setting needs in short: counts lose their words for it, then the least important go."""
+    if view.wrong_setting is None or width < 60:
+        return 0
+    before = width_of(_left(replace(view, wrong_setting=None), width, glyphs, host=False))
+    needed = before + cell_len(_in_short(view.wrong_setting)) + width_of(_SETTINGS_HINT) + 2
+    return min(needed, width * 3 // 4)
 
 
 def _right(view: HeaderView, counts: Mapping[Status, int], glyphs: Glyphs, *, gap: int, words: bool) -> list[Piece]:

@@ -230,7 +230,9 @@ class DialogsScreen(PanesScreen):
         self.app.push_screen(EditRun(runs, self.commands, glyphs=self.glyphs), closed)
 
     def action_settings(self) -> None:
-        self.open_settings()
+        """Begins at the setting that the header says is wrong."""
+        wrong = self.snapshot.wrong_setting
+        self.open_settings(None if wrong is None else wrong.key)
 
     def open_settings(self, key: str | None = None) -> None:
         """Opens the settings with the cursor on a key."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -51,13 +52,17 @@ _BESIDE_FROM = 100  # columns; on narrower screens the meaning is below the list
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SettingRow:
-    """`value` is written as `config set` takes it; `section` is the heading of its rows."""
+    """`value` is written as `config set` takes it; `section` is the heading of its rows.
+
+    `problem` says what is wrong where it is set, so that this value applies in place of that one.
+    """
 
     key: str
     section: str
     value: str
     origin: str
     help: str
+    problem: str = ""
 
     @property
     def unit(self) -> str:
@@ -73,18 +78,24 @@ class SettingRow:
 
 
 def settings_rows(settings: Settings) -> list[SettingRow]:
-    return [
-        SettingRow(
-            key=name,
-            section=_TITLES.get(key.section, key.section.capitalize()),
-            value=sanitize(as_text(settings[name])),
-            # The name of the variable, or of the file without its directories.
-            origin=sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2],
-            help=key.help,
-        )
-        for name, key in KEYS.items()
-        if not key.sample  # only an editor can change a table
-    ]
+    return [_row(settings, name) for name, key in KEYS.items() if not key.sample]  # only an editor can change a table
+
+
+def _row(settings: Settings, name: str) -> SettingRow:
+    key, value = KEYS[name], sanitize(as_text(settings[name]))
+    # The name of the variable, or of the file without its directories.
+    origin = sanitize(settings.origin(name)).removeprefix(ENVIRONMENT).rpartition("/")[2]
+    problems = [sanitize(str(problem)) for problem in settings.problems if problem.key == name]
+    shown = value or "(empty)"
+    applies = f"the default {shown} applies" if origin == DEFAULT else f"{shown} of {origin} applies"
+    return SettingRow(
+        key=name,
+        section=_TITLES.get(key.section, key.section.capitalize()),
+        value=value,
+        origin=origin,
+        help=key.help,
+        problem=f"{applies}: {'; '.join(problems)}" if problems else "",
+    )
 
 
 def default_text(key: str) -> str:
@@ -116,8 +127,10 @@ def _draw_row(row: SettingRow, width: int, glyphs: Glyphs, *, cursor: bool) -> L
     builder = LineBuilder().put(f"{glyphs.cursor} " if cursor else "  ", Token.ACCENT)
     builder.put(left(row.key, min(_KEY, max(12, width // 2)), glyphs)).put(" ")
     unit = f" {row.unit}" if row.unit else ""
-    builder.put(clip(row.value, max(1, width - builder.column - len(unit) - 1), glyphs), bold=is_set)
-    line = builder.put(unit, Token.MUTED).line()
+    sign = f"  {glyphs.state('failed')}" if row.problem else ""
+    room = width - builder.column - cell_len(unit + sign) - 1
+    builder.put(clip(row.value, max(1, room), glyphs), bold=is_set)
+    line = builder.put(unit, Token.MUTED).put(sign, Token.BAD, bold=True).line()
     return tuple(piece._replace(click=f"screen.choose({row.key!r})") for piece in line)
 
 
@@ -168,7 +181,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self._list_rows = 0
         self._meaning_rows = -1  # below the list; 0: beside it
         self._message = Piece("reading the settings", Token.MUTED)
-        self._problem = _NOTHING  # the first one in the files, while there is no message
+        self._problem = ""  # the first one in the files, while there is no message and the row has none
 
     def compose(self) -> ComposeResult:
         yield LineWidget(glyphs=self._glyphs, id="settings-heading")
@@ -232,7 +245,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self.rows = settings_rows(settings)
             first, more = next(iter(settings.problems), None), len(settings.problems) - 1
             others = f" (+{more} more: backprop-tui config check)" if more > 0 else ""
-            self._problem = self._failure(sanitize(f"{first}{others}")) if first else _NOTHING
+            self._problem = sanitize(f"{first}{others}") if first else ""
         self._message = message
         self._draw()
 
@@ -292,7 +305,8 @@ class SettingsScreen(DismissOnce, Screen[None]):
         return self._input(name).has_class("-open")
 
     def _message_lines(self, width: int) -> list[Line]:
-        message = self._message if self._message.text else self._problem
+        problem = (self._row and self._row.problem) or self._problem
+        message = self._message if self._message.text or not problem else self._failure(problem)
         if not message.text and self.rows and not self._listed:
             message = Piece("no setting matches; esc shows all", Token.WARN)
         rows = wrapped(message.text, width - 4)
@@ -396,15 +410,16 @@ class SettingsScreen(DismissOnce, Screen[None]):
             return
         self._key = row.key
         self._close("settings-value")
-        if value != row.value:
+        if value != row.value or row.problem:
             self.run_worker(self._write(row, value), group="settings", exclusive=True)
 
     async def _write(self, row: SettingRow, value: str) -> None:
         result = await self._commands.set_config(row.key, value)
         await self._read(self._written(row, value) if result.done else self._failure(result.message))
-        origin = next((now.origin for now in self.rows if now.key == row.key), "")
-        if result.done and origin.startswith("BACKPROP_"):
-            self._message = Piece(f"{row.key} is written, but the variable {origin} still wins", Token.WARN)
+        now = next((now for now in self.rows if now.key == row.key), row)
+        still = f"the variable {now.origin} still wins" if now.origin.startswith("BACKPROP_") else now.problem
+        if result.done and still:
+            self._message = Piece(f"{row.key} is written, but {still}", Token.WARN)
             self._draw()
 
     def _written(self, row: SettingRow, value: str) -> Piece:

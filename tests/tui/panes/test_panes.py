@@ -28,7 +28,7 @@ from backprop_tui.tui.panes.header import draw_header, header_view
 from backprop_tui.tui.panes.machine import draw_machine
 from backprop_tui.tui.panes.selected_heading import PaneHeading, draw_selected_heading, tab_at
 from backprop_tui.tui.panes.selected_run import TABS, selected_run_view
-from backprop_tui.tui.snapshot import OpenRun
+from backprop_tui.tui.snapshot import OpenRun, WrongSetting
 from tests.tui.scene import scene
 from tests.tui.snapshots import NOW, ended, gb, governor, gpu, queued, running, sample, snapshot
 
@@ -57,6 +57,22 @@ def test_read_only_is_shown_even_where_the_counts_fill_the_header() -> None:
         assert "READ-ONLY" in text_of(line)
         assert width_of(line) <= width
     assert "4 waiting  ✗ 3 failed" in text_of(draw_header(header_view(now), 80, UNICODE))
+
+
+def test_a_wrong_setting_and_the_key_that_repairs_it_are_named_at_80_columns() -> None:
+    text = "config.toml:12: governor.max_load_per_core = 'much': must be a number; `backprop-tui config check` ..."
+    wrong = WrongSetting(text=text, key="governor.max_load_per_core")
+    view = header_view(replace(scene(), wrong_setting=wrong))
+    for width in (80, 100, 120):
+        line = draw_header(view, width, UNICODE)
+        assert "governor.max_load_per_core is wrong  , settings" in text_of(line)
+        assert "✗ 3" in text_of(line)
+        assert width_of(line) <= width
+        clicks = {piece.click for piece in line if "wrong" in piece.text or "settings" in piece.text}
+        assert clicks == {"press(',')"}
+    assert f"{text}  , settings" in text_of(draw_header(view, 240, UNICODE))
+    for width in range(1, 200):
+        assert width_of(draw_header(view, width, UNICODE)) <= width
 
 
 def test_a_gpu_row_has_all_figures() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from textual import events
@@ -16,6 +17,7 @@ from backprop_tui.domain.errors import ConfigError, unknown_key
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import SettingsScreen, default_text
+from backprop_tui.tui.snapshot import WrongSetting
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
@@ -101,6 +103,52 @@ async def test_a_wrong_key_is_named_with_its_file_and_the_other_settings_are_sho
         assert ["max_parallel", "3"] in [line.split()[:2] for line in shown(stage).splitlines()]
         await stage.pilot.press("j")
         assert "config.toml:5" in shown(stage, "settings-message")
+
+
+WRONG = ConfigError("/home/anna/config.toml:2", "max_parallel = 'two': must be a number", key="max_parallel")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_each_wrong_row_has_a_sign_and_says_why_and_what_applies(size: tuple[int, int]) -> None:
+    others = [
+        unknown_key("/home/anna/config.toml:5", "gpu.max_tmp_c", HELP_TEXTS),
+        ConfigError("environment BACKPROP_FRAMEWORK", "framework = 'jax': must be one of auto", key="framework"),
+    ]
+    commands = FakeConfig({"framework": "pytorch"}, problems=(*others, WRONG))
+    async with staged(size=size, commands=commands) as stage:
+        await opened(stage)
+        rows = [line.split() for line in shown(stage).splitlines()]
+        assert ["max_parallel", "auto", "✗"] in rows
+        assert ["framework", "pytorch", "✗"] in rows
+        assert sum("✗" in row for row in rows) == 2
+        assert "config.toml:5: unknown key" in shown(stage, "settings-message")
+        await stage.pilot.press("j")
+        message = " ".join(shown(stage, "settings-message").split())
+        assert message == f"✗ the default auto applies: {WRONG}"
+        await stage.pilot.press("j")
+        message = " ".join(shown(stage, "settings-message").split())
+        assert message == f"✗ pytorch of config.toml:3 applies: {others[1]}"
+
+
+@pytest.mark.parametrize("key", ["enter", "delete"])
+async def test_the_default_is_written_in_place_of_a_wrong_value(key: str) -> None:
+    commands = FakeConfig(problems=(WRONG,))
+    async with staged(commands=commands) as stage:
+        await opened(stage)
+        await stage.pilot.press("j", *["enter"] * (key == "enter"), key)
+        await until(stage, lambda: commands.values == {"max_parallel": "auto"})
+        # The project's file is wrong as well.
+        await until(stage, lambda: "is written, but auto of config.toml:3 applies" in shown(stage, "settings-message"))
+
+
+async def test_the_header_names_a_wrong_setting_and_a_click_opens_it() -> None:
+    async with staged(size=(80, 24), commands=FakeConfig(problems=(WRONG,))) as stage:
+        wrong = WrongSetting(text=str(WRONG), key="max_parallel")
+        await stage.becomes(replace(stage.bridge.now, wrong_setting=wrong))
+        header = stage.main.query_one("#header", LineWidget)
+        await until(stage, lambda: "max_parallel is wrong  , settings" in header.shown_text)
+        await stage.pilot.click("#header", offset=(header.shown_text.index("wrong"), 0))
+        await until(stage, lambda: "▌ max_parallel" in shown(stage))
 
 
 async def test_a_refused_change_is_reported_with_the_reason() -> None:
