@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
@@ -160,9 +161,14 @@ def option_syntax(source: str) -> OptionSyntax:
     )
 
 
-def _choices(source: str, definitions: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    """The values of the options that take only some, if they are written out in the definition or in its type."""
-    texts = [*definitions, *((flag, annotation) for flag, annotation, _ in _options_of_signatures(source))]
+def _choices(source: str, definitions: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    """The values of the options that take only some, if they are written out in the definition or in its type.
+
+    An option that is defined more than once, as for several subcommands, may take others each time.
+    """
+    counts = Counter(name for name, _ in definitions)
+    once = [(name, text) for name, text in definitions if counts[name] == 1]
+    texts = [*once, *((flag, annotation) for flag, annotation, _ in _options_of_signatures(source))]
     listed = {name: match[1] for name, text in texts if (match := re.search(_CHOICES, text))}
     return {
         name: tuple("".join(value) for value in re.findall(_WRITTEN_VALUE, text))

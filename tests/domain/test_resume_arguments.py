@@ -155,3 +155,12 @@ tyro.cli(Args)
         "--act": ("relu", "gelu"),
         "--sched": ("cosine", "linear"),
     }
+
+
+def test_an_option_that_is_defined_for_several_subcommands_has_no_choices() -> None:
+    source = """
+train.add_argument("--mode", choices=["fast", "full"])
+evaluate.add_argument("--mode", choices=["val", "test"])
+train.add_argument("--opt", choices=["adam", "sgd"])
+"""
+    assert option_syntax(source).choices == {"--opt": ("adam", "sgd")}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import events, on, work
 
-from backprop_tui.domain.arguments import quoted
+from backprop_tui.domain.arguments import OptionSyntax, quoted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hint
@@ -98,18 +99,29 @@ def _rank(name: str) -> tuple[int, str]:
 def word_before_cursor(before: str, *, is_path: bool) -> str | None:
     """The word to complete at the end of a text, None if there is none; with `is_path` the whole text is a path.
 
-    Quoted words are left alone, and so is an empty word behind the first.
+    Quoted words are left alone, and so is an empty value behind a `=`.
     """
     if is_path:
         return before or None
     word = re.split(r"[ =]", before)[-1]
-    return None if word.startswith(("'", '"')) or (not word and before) else word
+    return None if word.startswith(("'", '"')) or (not word and before.endswith("=")) else word
+
+
+def option_in_value(before: str) -> str | None:
+    """The option that is begun behind a value in the same row, as in `0.1 --ba`; None if there is none."""
+    word = before.rpartition(" ")[2]
+    if word == before or not word.startswith("-"):
+        return None
+    try:
+        return word if shlex.split(before)[-1] == word else None  # no part of a quotation
+    except ValueError:
+        return None
 
 
 class Completion:
     """What tab does to the word under the cursor: complete the common part, then cycle through the candidates.
 
-    Dashes alone choose nothing: there the first tab lists all candidates.
+    Dashes alone choose nothing, and neither does an empty word: there the first tab lists all candidates.
     """
 
     def __init__(self) -> None:
@@ -135,8 +147,13 @@ class Completion:
 
     @property
     def lists_next(self) -> bool:
-        is_bare = self._completions.common == self.typed and not self.typed.strip("-")
-        return is_bare and self.chosen is None and not self.is_listed
+        return self._has_no_more and not self.typed.strip("-") and self.chosen is None and not self.is_listed
+
+    @property
+    def _has_no_more(self) -> bool:
+        """Whether the candidates share nothing beyond what was typed, or only the dashes of options."""
+        common = self._completions.common
+        return common == self.typed or not (self.typed or common.strip("-"))
 
     def choose(self, index: int) -> str:
         """Returns the word that a click replaces the typed one with."""
@@ -145,7 +162,7 @@ class Completion:
 
     def next_word(self) -> str:
         """Returns the word that tab replaces the typed one with."""
-        if self.chosen is None and self._completions.common != self.typed:
+        if self.chosen is None and not self._has_no_more:
             return self._completions.common
         if self.lists_next:
             self.is_listed = True
@@ -154,17 +171,20 @@ class Completion:
         return self._completions.words[self.chosen]
 
 
-def draw_completions(completion: Completion, width: int, glyphs: Glyphs) -> list[Line]:
-    """As many completions as fit into a row, or several once all are listed, without the directories they share."""
+def draw_completions(completion: Completion, width: int, glyphs: Glyphs, *, tab_leaves: bool = False) -> list[Line]:
+    """As many completions as fit into a row, or several once all are listed, without the directories they share.
+
+    Where `tab_leaves` the row, an option is begun by its dash.
+    """
     words, chosen = completion.candidates, completion.chosen or 0
     if not words:
         return []
-    what = _TABS[completion.lists_next]
-    room, rows = width - len(f"{glyphs.clipped} tab {what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
+    key, what = ("-", "begins one") if tab_leaves else ("tab", _TABS[completion.lists_next])
+    room, rows = width - len(f"{glyphs.clipped} {key} {what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
     lines, end = _rows(completion, 0, room, rows, glyphs)
     while chosen >= end:
         lines, end = _rows(completion, end, room, rows, glyphs)
-    lines[-1].extend(hint("tab", what, before=" "))
+    lines[-1].extend(hint(key, what, before=" "))
     return [line.line() for line in lines]
 
 
@@ -199,9 +219,14 @@ class CompletingForm(Form):
         """The options of the script in the command."""
         raise NotImplementedError
 
+    @property
+    def syntax(self) -> OptionSyntax:
+        """What is known about these options."""
+        raise NotImplementedError
+
     def choices_of(self, option: str) -> Sequence[str]:
         """The values of an option that takes only some."""
-        raise NotImplementedError
+        return self.syntax.choices.get(option, ())
 
     @property
     def _table(self) -> ArgumentTable:
@@ -210,21 +235,28 @@ class CompletingForm(Form):
     def _value_before_cursor(self) -> tuple[str, str] | None:
         """The option whose value is being typed, and that value; None for an option without choices."""
         entry = self.focused
-        typed = None
+        typed: list[tuple[str, str] | None] = []
         if isinstance(entry, ArgumentTable):
-            typed = entry.value_before_cursor or option_with_value(entry.added_before_cursor)
+            typed = [option_with_value(entry.text_before_cursor), entry.value_before_cursor]
         elif isinstance(entry, FieldInput) and entry is self.field(COMMAND):
-            typed = option_with_value(entry.value[: entry.cursor_position])
-        return typed if typed is not None and self.choices_of(typed[0]) else None
+            typed = [option_with_value(entry.value[: entry.cursor_position])]
+        return next((each for each in typed if each is not None and self.choices_of(each[0])), None)
 
     def _word_before_cursor(self) -> str | None:
         entry = self.focused
         if isinstance(entry, ArgumentTable):
-            return word_before_cursor(entry.added_before_cursor, is_path=False) if entry.added_before_cursor else None
-        name = "" if not isinstance(entry, FieldInput) else (entry.id or "").removeprefix("field-")
-        if not isinstance(entry, FieldInput) or name not in self.PATH_FIELDS:
-            return None
-        return word_before_cursor(entry.value[: entry.cursor_position], is_path=self.PATH_FIELDS[name])
+            before, is_path = entry.text_before_cursor, False
+            if entry.row is not None:
+                return option_in_value(before)
+        else:
+            name = (entry.id or "").removeprefix("field-") if isinstance(entry, FieldInput) else ""
+            if not isinstance(entry, FieldInput) or name not in self.PATH_FIELDS:
+                return None
+            before, is_path = entry.value[: entry.cursor_position], self.PATH_FIELDS[name]
+        expected = None if is_path else option_with_value(before)
+        if expected is not None and not expected[1] and expected[0] not in self.syntax.switches:
+            return None  # a value is to follow
+        return word_before_cursor(before, is_path=is_path)
 
     @on(events.DescendantFocus)
     @on(ArgumentTable.Typed)
@@ -241,12 +273,13 @@ class CompletingForm(Form):
         elif word is None:
             self._offer(Completions(typed=""))
         else:
-            self._complete(word)
+            is_first = isinstance(self.focused, FieldInput) and not self.focused.value[: self.focused.cursor_position]
+            self._complete(word, is_option=word.startswith("-") or not (word or is_first))
 
     @work(group="completion", exclusive=True)
-    async def _complete(self, word: str) -> None:
+    async def _complete(self, word: str, *, is_option: bool) -> None:
         """Reads a directory or the script in a thread, because its disk may not answer."""
-        if word.startswith("-"):
+        if is_option:
             command = self.field(COMMAND)
             self._offer(matching_options(word, await self.script_options(), command.value))
         else:
@@ -256,10 +289,15 @@ class CompletingForm(Form):
         self._completion.show(offered)
         self._draw_completions()
 
+    @property
+    def _tab_leaves(self) -> bool:
+        """The empty row that adds arguments is passed on the way to the next field."""
+        return isinstance(self.focused, ArgumentTable) and not self.focused.text_before_cursor
+
     def _draw_completions(self) -> None:
         for table in self.query(ArgumentTable):  # none while the dialog is being closed, as below
-            table.is_completed = bool(self._completion.candidates)
-        lines = draw_completions(self._completion, self.text_width, self.glyphs)
+            table.is_completed = bool(self._completion.candidates) and not self._tab_leaves
+        lines = draw_completions(self._completion, self.text_width, self.glyphs, tab_leaves=self._tab_leaves)
         for widget in self.query("#hint").results(LineWidget):
             rows, self.hint_rows = self.hint_rows, max(1, len(lines))
             widget.styles.height = self.hint_rows
@@ -292,7 +330,8 @@ class CompletingForm(Form):
     def action_complete(self) -> None:
         """Complete the word under the cursor; without one go to the next field."""
         entry = self.focused
-        if not self._completion.candidates or not isinstance(entry, FieldInput | ArgumentTable):
+        can_complete = bool(self._completion.candidates) and not self._tab_leaves
+        if not can_complete or not isinstance(entry, FieldInput | ArgumentTable):
             self.action_next_field()
             return
         self._put(entry, self._completion.typed, self._completion.next_word())

@@ -298,6 +298,16 @@ def draft_of(words: Sequence[str]) -> dict[str, str]:
     return {COMMAND: _command_line(list(rest)), **{name: " ".join(values) for name, values in draft.items()}}
 
 
+def drafts_of(lines: Iterable[Sequence[str]]) -> list[Draft]:
+    """The drafts of several lines, each command once."""
+    drafts: dict[str, Draft] = {}
+    for words in lines:
+        with suppress(IndexError):  # not the words of a whole command: the file was edited
+            draft = draft_of(words)
+            drafts.setdefault(draft[COMMAND], draft)
+    return list(drafts.values())
+
+
 def _current_directory() -> str:
     try:
         return os.getcwd()

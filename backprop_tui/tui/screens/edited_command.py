@@ -23,6 +23,7 @@ from backprop_tui.domain.arguments import (
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import outdated_output
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, split_command
 
 _NOT_LISTED = re.compile(r"[\[\](){}<>'\"\\]")
@@ -49,6 +50,27 @@ class ArgumentRow:
     def name(self) -> str:
         argument = self.now or self.before
         return "" if argument is None else argument.name
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedValue:
+    """A value that is none of those that the source of the script lists for its option."""
+
+    option: str
+    value: str
+    choices: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        return f"none of {', '.join(self.choices)}"
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the value may become one of the choices when it is typed to its end."""
+        return any(choice.startswith(self.value) for choice in self.choices)
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.value}: {self.reason}"
 
 
 def listed_values(text: str) -> tuple[str, ...]:
@@ -118,6 +140,23 @@ class EditedCommand:
 
     def differences(self) -> int:
         return sum(row.differs for row in self.rows())
+
+    def refused_values(self) -> dict[int, RefusedValue]:
+        """The first such value of each argument, by its place."""
+        refused = {}
+        for row in self.rows():
+            choices = self.syntax.choices.get(row.name, ())
+            values = () if row.now is None else row.sweep or row.now.values
+            wrong = [value for value in values if not _is_choice(value, choices)]
+            if choices and wrong:
+                refused[row.place] = RefusedValue(option=row.name, value=wrong[0], choices=choices)
+        return refused
+
+    def refusals(self, *, asks: bool = False) -> list[str]:
+        """What the script is known to refuse. `asks`: enter queues it nevertheless."""
+        texts = [sanitize(str(refused)) for refused in self.refused_values().values()]
+        before = "enter again queues it as it is: " if asks else ""
+        return [f"{before}{texts[0]}", *texts[1:]] if texts else []
 
     def outdated_output(self) -> str:
         """Where an output, such as `ck/256-1`, has the old value of a changed argument in its name; else empty."""
@@ -239,6 +278,16 @@ def _arguments_of(text: str, syntax: OptionSyntax) -> list[Argument]:
         return parse_arguments(split_command(text)[1], syntax)
     except ValueError:  # a quotation is being typed
         return []
+
+
+def _is_choice(value: str, choices: Sequence[str]) -> bool:
+    """Whether a value is one of the choices, may become one (`{opt}` of a sweep, another case), or equals one."""
+    if re.search(r"\{[\w.-]+\}", value) or value.casefold() in map(str.casefold, choices):
+        return True
+    try:
+        return float(value) in map(float, choices)
+    except ValueError:
+        return False
 
 
 def _has_comma(argument: Argument | None) -> bool:

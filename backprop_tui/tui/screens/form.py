@@ -24,7 +24,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
 from backprop_tui.tui.editor import editor_words
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, clip
+from backprop_tui.tui.lines import Line, Piece, Token, clip, wrapped
 from backprop_tui.tui.screens.draft import Field
 from backprop_tui.tui.screens.shell_line import join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
@@ -35,6 +35,7 @@ _MAX_WIDTH, _MARGIN, _LABEL_WIDTH = 92, 4, 12
 INDENT = " " * (_LABEL_WIDTH + 1)  # before the text of a field
 _FULL_WIDTH_BELOW = 70  # columns
 _FRAME_ROWS = 2
+_MAX_SENTENCE_ROWS = 4  # of the status
 
 
 class FieldInput(LineInput):
@@ -174,6 +175,19 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
             status = self.status()
             self._lay_out(status)
             widget.show(status)
+
+    def wrapped_lines(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:
+        """A sentence of the status in a few rows; it ends in a mark if it is cut."""
+        rows = wrapped(text, self.text_width)
+        if len(rows) > _MAX_SENTENCE_ROWS:
+            last = clip(rows[_MAX_SENTENCE_ROWS - 1], self.text_width - 2, self.glyphs).removesuffix(
+                self.glyphs.clipped
+            )
+            rows = [*rows[: _MAX_SENTENCE_ROWS - 1], f"{last.rstrip()} {self.glyphs.clipped}"]
+        return [(Piece(clip(row, self.text_width, self.glyphs), token, bold=bold),) for row in rows]
+
+    def marked_lines(self, state: str, text: str, token: Token, *, bold: bool = False) -> list[Line]:
+        return self.wrapped_lines(f"{self.glyphs.state(state)} {text}", token, bold=bold)
 
     def edit_in_editor(self, text: str) -> str:
         """Returns the text as one line after it was edited in the user's editor. Raises ValueError if that fails."""

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from backprop_tui.client.run_request import SWEEP_OF_WAITING
+from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import SLURM
@@ -24,7 +25,7 @@ from backprop_tui.tui.actions import NEW_RUN_ACTIONS, bindings
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hints, wrapped
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hints
 from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
@@ -39,6 +40,7 @@ from backprop_tui.tui.screens.draft import (
     Field,
     commands_of,
     draft_of,
+    drafts_of,
     in_terms_of_fields,
     is_empty,
     left_out,
@@ -54,7 +56,6 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 DEBOUNCE_SECONDS = 0.35
 _KEYS = "ctrl+z undo · ctrl+r history · ctrl+e $EDITOR · ctrl+l clear"
 _TABLE_KEYS = "ctrl+z undo · ctrl+d remove · ctrl+r history · ctrl+e $EDITOR"
-_MAX_WARNING_ROWS = 4
 _ADVICE = "advice"  # the change that the cause of a failure advises
 
 
@@ -177,7 +178,8 @@ class NewRun(CompletingForm):
         last = self._changes[-1][0] if self._changes else ""
         note = f"advice: out of memory{'   ctrl+z' if last == _ADVICE else ''}"
         notes = {row.place: note for row in rows if self._follows_advice(row)}
-        self._table.show_rows(rows, notes, marks=self._state.command.has_source)
+        command = self._state.command
+        self._table.show_rows(rows, notes, command.refused_values(), marks=command.has_source)
 
     def _draw_heading(self) -> None:
         source = self._source
@@ -213,43 +215,43 @@ class NewRun(CompletingForm):
             room = self.text_width - len(INDENT)
             lines.append((Piece(f"{'Python':<13}", Token.MUTED), Piece(clip(python, room, self.glyphs))))
         if self._is_open:
-            lines += self._wrapped(same_as(self._placed), Token.MUTED)
+            lines += self.wrapped_lines(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
         hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
         if (runs := len(self._commands_typed)) > 1:
             asks = "enter again: " if self._has_asked else ""
             hint = f"{asks}{runs} runs, one for each command, which may run at the same time"
-        stale = self._state.command.outdated_output()
-        for text in filter(None, (self._note, left_out(self._state.fields[COMMAND]), stale, warning, hint)):
-            lines += self._wrapped(f"{self.glyphs.state('conservative')} {text}", Token.WARN)
+        stale, left = self._state.command.outdated_output(), left_out(self._state.fields[COMMAND])
+        refused = self._state.command.refusals(asks=self._has_asked)
+        for text in filter(None, (self._note, left, stale, warning, *refused, hint)):
+            lines += self.marked_lines("conservative", text, Token.WARN)
         lines += self._verdict_lines()
         if self._error:
-            lines += self._wrapped(f"{self.glyphs.state('failed')} {self._error}", Token.BAD, bold=True)
+            lines += self.marked_lines("failed", self._error, Token.BAD, bold=True)
         elif self._busy or self._queued:
-            lines += self._wrapped("queuing" if self._busy else self._queued, Token.OK)
+            lines += self.wrapped_lines("queuing" if self._busy else self._queued, Token.OK)
         keys = _TABLE_KEYS if self.is_mounted and self._table.has_focus else _KEYS
         shown = clip(keys.replace("·", self.glyphs.between), self.text_width, self.glyphs)
         return [*lines, tuple(hints(shown, self.glyphs.between))]
 
-    def _wrapped(self, text: str, token: Token, *, bold: bool = False) -> list[Line]:
-        rows = wrapped(text, self.text_width)[:_MAX_WARNING_ROWS]
-        return [(Piece(clip(row, self.text_width, self.glyphs), token, bold=bold),) for row in rows]
-
     def _verdict_lines(self) -> list[Line]:
         if self._refusal and self._refusal != self._error:
-            return self._wrapped(f"{self.glyphs.state('failed')} {self._refusal}", Token.BAD)
+            return self.marked_lines("failed", self._refusal, Token.BAD)
         if self._is_empty or self._refusal:
             return []
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
         if self._edits:
             if self._verdict.runs > 1:
-                return self._wrapped(f"{self.glyphs.state('failed')} {SWEEP_OF_WAITING}: N opens a new form", Token.BAD)
+                return self.marked_lines("failed", f"{SWEEP_OF_WAITING}: N opens a new form", Token.BAD)
             moves = self._state.fields["priority"] != self._priority
             place = "its priority decides its place in the queue" if moves else "it keeps its place in the queue"
-            return [(Piece(f"{self.glyphs.state('completed')} {place}", Token.OK),)]
+            return self.marked_lines("completed", place, Token.OK)
         state, token = ("completed", Token.OK) if self._verdict.starts else ("waiting", Token.INFO)
-        return self._wrapped(f"{self.glyphs.state(state)} {self._verdict.text}", token, bold=True)
+        text = self._verdict.text
+        if self._state.command.refused_values():
+            state, token, text = "conservative", Token.WARN, f"{text}, but the script does not take these arguments"
+        return self.marked_lines(state, text, token, bold=True)
 
     # What is typed
 
@@ -280,7 +282,7 @@ class NewRun(CompletingForm):
     @property
     def _is_undecided(self) -> bool:
         has_list = not (self._edits or self._state.fields[SWEEP]) and self._state.command.is_undecided
-        return has_list or len(self._commands_typed) > 1
+        return has_list or len(self._commands_typed) > 1 or bool(self._state.command.refused_values())
 
     def _remember(self, change: str) -> None:
         """Keeps the state before a change for ctrl+z; changes of one field in a row are one step."""
@@ -376,13 +378,10 @@ class NewRun(CompletingForm):
 
     async def _fill_in_recent(self) -> None:
         if self._recent is None:
-            drafts: dict[str, Mapping[str, str]] = {}
+            drafts: list[Mapping[str, str]] = []
             with suppress(BackpropError):
-                for words in await self._commands.recent_commands():
-                    with suppress(IndexError):  # not words of a whole command: the file was edited
-                        draft = draft_of(words)
-                        drafts.setdefault(draft[COMMAND], draft)
-            self._recent = list(drafts.values())
+                drafts = drafts_of(await self._commands.recent_commands())
+            self._recent = drafts
         if self._recent:
             self._recent_index = (self._recent_index + 1) % len(self._recent)
             self.replace_draft(self._recent[self._recent_index], "history")
@@ -489,8 +488,9 @@ class NewRun(CompletingForm):
             queued += result.run_ids
         return replace(result, run_ids=queued)
 
-    def choices_of(self, option: str) -> Sequence[str]:
-        return self._state.command.syntax.choices.get(option, ())
+    @property
+    def syntax(self) -> OptionSyntax:
+        return self._state.command.syntax
 
     async def script_options(self) -> Sequence[str]:
         try:

@@ -17,7 +17,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
-from backprop_tui.tui.screens.edited_command import ArgumentRow
+from backprop_tui.tui.screens.edited_command import ArgumentRow, RefusedValue
 from backprop_tui.tui.screens.shell_line import NeedsShell, join_lines, split_line
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -98,15 +98,23 @@ class ArgumentTable(LineWidget, can_focus=True):
         super().__init__(glyphs=glyphs, id=id)
         self.rows: Sequence[ArgumentRow] = ()
         self._notes: Mapping[int, str] = {}
+        self._refused: Mapping[int, RefusedValue] = {}
         self._marks = False  # whether there is another run to differ from
         self._place = 0  # index of the row with the cursor
         self._edited = EditedText.at_end("")
         self._problem = ""  # why the text with the cursor was refused, shown below it
         self.is_completed = False  # whether tab completes what was typed
 
-    def show_rows(self, rows: Sequence[ArgumentRow], notes: Mapping[int, str], *, marks: bool) -> None:
-        """Replaces the rows; `notes` are by the place of an argument, `marks` marks those that differ."""
-        self._notes, self._marks = notes, marks
+    def show_rows(
+        self,
+        rows: Sequence[ArgumentRow],
+        notes: Mapping[int, str],
+        refused: Mapping[int, RefusedValue],
+        *,
+        marks: bool,
+    ) -> None:
+        """Replaces the rows; `notes` and `refused` are by the place of an argument, `marks` marks those that differ."""
+        self._notes, self._refused, self._marks = notes, refused, marks
         is_adding, before = self.row is None, self.row
         self.rows = rows
         self._place = min(self._place, len(rows))
@@ -182,9 +190,9 @@ class ArgumentTable(LineWidget, can_focus=True):
             self.parent.scroll_to_region(region, animate=False)
 
     @property
-    def added_before_cursor(self) -> str:
-        """What was typed before the cursor of the row that adds arguments; empty in the other rows."""
-        return self._edited.text[: self._edited.cursor] if self.row is None else ""
+    def text_before_cursor(self) -> str:
+        """What was typed before the cursor; nothing while the next key replaces it."""
+        return "" if self._edited.chosen else self._edited.text[: self._edited.cursor]
 
     @property
     def value_before_cursor(self) -> tuple[str, str] | None:
@@ -282,8 +290,8 @@ class ArgumentTable(LineWidget, can_focus=True):
     def _line(self, index: int, row: ArgumentRow, column: int) -> Line:
         is_current = self._is_at(index)
         arrow = "→" if self.glyphs.unicode else "->"
-        note = f"   {text}" if (text := self._note(row, is_current=is_current)) else ""
-        room = self.size.width - column - cell_len(note)
+        note, note_token = self._note(row, is_current=is_current)
+        room = max(self.size.width - column - cell_len(note), (self.size.width - column) // 3)
         token = Token.ACCENT if is_current else Token.FG if row.name else Token.MUTED
         line = LineBuilder().put(f" {clip(row.name or _POSITIONAL, _MAX_NAME, self.glyphs)}", token, bold=is_current)
         line.at(column)
@@ -298,7 +306,7 @@ class ArgumentTable(LineWidget, can_focus=True):
             changed = self._marks and row.differs
             value = clip(row.now.text, column + room - line.column, self.glyphs)
             line.put(value, Token.WARN if changed else Token.FG, bold=changed)
-        return line.put(clip(note, self.size.width - line.column, self.glyphs), Token.INFO).line()
+        return line.put(clip(note, self.size.width - line.column, self.glyphs), note_token).line()
 
     def _put_edited(self, line: LineBuilder, room: int) -> None:
         """The value with its cursor, and as much before that as there is room for."""
@@ -312,7 +320,15 @@ class ArgumentTable(LineWidget, can_focus=True):
         line.put(text[:cursor], Token.FG, bold=True)
         line.put(text[cursor : cursor + 1] or " ", Token.FG, chosen=True).put(text[cursor + 1 :], Token.FG, bold=True)
 
-    def _note(self, row: ArgumentRow, *, is_current: bool) -> str:
+    def _note(self, row: ArgumentRow, *, is_current: bool) -> tuple[str, Token]:
+        """What is wrong with the value, unless it is still being typed; else what becomes of it."""
+        refused = None if row.now is None else self._refused.get(row.place)
+        if refused is not None and not (is_current and refused.is_begun):
+            return f"   {self.glyphs.state('failed')} {refused.reason}", Token.BAD
+        text = self._consequence(row, is_current=is_current)
+        return f"   {text}" if text else "", Token.INFO
+
+    def _consequence(self, row: ArgumentRow, *, is_current: bool) -> str:
         """What becomes of the value, and the key for it."""
         if row.now is None:
             return "ctrl+d puts it back" if is_current else ""

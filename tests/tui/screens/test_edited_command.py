@@ -141,3 +141,30 @@ def test_an_output_that_is_named_after_the_old_value_of_an_argument_is_pointed_o
         command = command.with_value(place, value)
     assert command.outdated_output().startswith(advice)
     assert bool(command.outdated_output()) == bool(advice)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ("--opt adam --bits 8", []),
+        ("--opt rmsprop --bits 8.0", ["--opt rmsprop: none of adam, sgd"]),
+        ("--opt Adam --bits 08", []),  # `type=str.lower` is usual, and 08 is 8
+        ("--opt={opt} --bits 3", ["--bits 3: none of 4, 8"]),
+        ("--layers a b c", ["--layers c: none of a, b"]),
+        ("--opt", []),
+        ("--other x", []),
+    ],
+)
+def test_values_that_are_none_of_the_choices_are_refused(arguments: str, refused: list[str]) -> None:
+    choices = {"--opt": ("adam", "sgd"), "--bits": ("4", "8"), "--layers": ("a", "b")}
+    syntax = OptionSyntax(choices=choices, lists=frozenset({"--layers"}))
+    command = EditedCommand.of({"command": f"train.py {arguments}"}, syntax)
+    assert command.refusals() == refused
+
+
+def test_each_value_of_a_sweep_must_be_a_choice() -> None:
+    command = EditedCommand.of({"command": "train.py --opt adam"}, OptionSyntax(choices={"--opt": ("adam", "sgd")}))
+    assert command.with_value(0, "adam,sgd").refusals() == []
+    assert command.with_value(0, "adam,foo").refusals(asks=True) == [
+        "enter again queues it as it is: --opt foo: none of adam, sgd"
+    ]

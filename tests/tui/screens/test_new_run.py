@@ -212,6 +212,20 @@ async def test_warnings_of_the_command_are_shown() -> None:
         assert "torch is not installed there" in live(stage)
 
 
+async def test_a_long_warning_that_is_cut_ends_in_a_mark() -> None:
+    commands = FakeCommands()
+    warning = " ".join(f"word{number}" for number in range(200))
+    commands.verdict = StartVerdict(starts=1, runs=1, message="starts now", warning=warning)
+    async with staged(size=(80, 24), commands=commands) as stage:
+        await stage.pilot.press("n", *"train.py")
+        await until(stage, lambda: "word1 " in live(stage))
+        rows = live(stage).splitlines()
+        last = next(index for index, row in enumerate(rows) if row.endswith(" …"))
+        assert rows[last - 3].startswith("! word0")
+        assert len(rows[last]) <= dialog(stage).text_width
+        assert "starts now" in rows[last + 1]
+
+
 @pytest.mark.parametrize(
     ("editor", "problem"),
     [

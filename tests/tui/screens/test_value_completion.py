@@ -13,7 +13,8 @@ from tests.tui.screens.test_new_run import dialog, until
 
 def knowing_choices() -> FakeCommands:
     commands = FakeCommands()
-    syntax = OptionSyntax(choices={"--opt": ("adam", "adamw", "sgd")})
+    syntax = OptionSyntax(choices={"--opt": ("adam", "adamw", "sgd")}, switches=frozenset({"--amp"}))
+    commands.options = ("--opt", "--lr", "--epochs", "--amp")
     commands.verdict = StartVerdict(starts=1, runs=1, message="starts now", syntax=syntax)
     return commands
 
@@ -61,3 +62,108 @@ async def test_values_are_offered_once_the_script_was_read_without_another_key()
     async with staged(commands=knowing_choices()) as stage:
         await stage.pilot.press("n", *"train.py --opt s")
         await until(stage, lambda: "sgd" in hint(stage))
+
+
+async def test_options_are_offered_for_the_empty_word_and_tab_lists_them_before_it_takes_one() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py")
+        assert "--lr" not in hint(stage)
+        await stage.pilot.press("space")
+        await until(stage, lambda: "--opt" in hint(stage) and "tab lists all" in hint(stage))
+        await stage.pilot.press("tab")
+        assert dialog(stage).field("command").value == "train.py "
+        await stage.pilot.press("tab")
+        assert dialog(stage).field("command").value == "train.py --opt"
+        await until(stage, lambda: "--epochs" in hint(stage))
+        await stage.pilot.press("tab")
+        assert dialog(stage).field("command").value == "train.py --lr"
+
+
+async def test_no_option_is_offered_where_a_value_is_to_follow() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --lr")
+        await stage.pilot.press("space")
+        await stage.pilot.pause()
+        assert "--epochs" not in hint(stage)
+        await stage.pilot.press(*"1 --amp ")
+        await until(stage, lambda: "--epochs" in hint(stage))
+        await stage.pilot.press(*"--epochs=")
+        await until(stage, lambda: "--opt" not in hint(stage))
+
+
+async def test_the_row_that_adds_arguments_offers_options_and_tab_still_leaves_it() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --lr 1")
+        table = dialog(stage).query_one(ArgumentTable)
+        await stage.pilot.press("tab", "tab")
+        assert table.row is None
+        await until(stage, lambda: "--opt" in hint(stage) and "- begins one" in hint(stage))
+        assert "--lr " not in hint(stage)  # it is given
+        await stage.pilot.press("tab")
+        assert dialog(stage).focused is dialog(stage).field("minutes")
+        await stage.pilot.press("up", "-", "tab")
+        await until(stage, lambda: "tab lists all" in hint(stage))
+        await stage.pilot.press("o", "tab", "space", "s")
+        await until(stage, lambda: "sgd" in hint(stage))
+
+
+async def test_an_offered_option_is_taken_by_a_click_into_the_empty_row() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --lr 1")
+        await stage.pilot.press("tab", "tab")
+        await until(stage, lambda: "--epochs" in hint(stage))
+        await stage.pilot.click("#hint", offset=(hint(stage).index("--epochs") + 2, 0))
+        table = dialog(stage).query_one(ArgumentTable)
+        await until(stage, lambda: table.text_before_cursor == "--epochs")
+
+
+async def test_an_option_that_is_begun_behind_a_value_is_completed_there() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --lr 1")
+        table = dialog(stage).query_one(ArgumentTable)
+        await stage.pilot.press("tab", *"2 --e")
+        await until(stage, lambda: "--epochs" in hint(stage))
+        await stage.pilot.press("tab")
+        assert table.text_before_cursor == "2 --epochs"
+        await stage.pilot.press(*" 3 --opt s")
+        await until(stage, lambda: "sgd" in hint(stage))
+        await stage.pilot.press("tab", "enter")
+        await until(stage, lambda: bool(stage.commands.calls) and stage.commands.calls[-1][0] == "run")
+        assert stage.commands.calls[-1][1:] == ("train.py", "--", "--lr", "2", "--epochs", "3", "--opt", "sgd")
+
+
+async def test_a_negative_value_is_no_option() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --lr 1")
+        await stage.pilot.press("tab", *"-")
+        await stage.pilot.pause()
+        assert "--epochs" not in hint(stage)
+
+
+def status(stage: Stage) -> str:
+    return " ".join(dialog(stage).query_one("#status", LineWidget).shown_text.split())
+
+
+async def test_a_value_outside_the_choices_is_named_on_its_row_and_queued_only_when_enter_is_pressed_again() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --opt adamx --lr 1")
+        table = dialog(stage).query_one(ArgumentTable)
+        await until(stage, lambda: "adamx   ✗ none of adam, adamw, sgd" in table.shown_text)
+        await until(stage, lambda: "! --opt adamx: none of adam, adamw, sgd" in status(stage))
+        assert "starts now, but the script does not take these arguments" in status(stage)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: "enter again queues it as it is: --opt adamx: none of" in status(stage))
+        assert all(call[0] == "dry_run" for call in stage.commands.calls)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: stage.commands.calls[-1] == ("run", "train.py", "--", "--opt", "adamx", "--lr", "1"))
+
+
+async def test_a_value_that_is_being_typed_is_not_called_wrong_on_its_row() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --opt adam --lr 1")
+        table = dialog(stage).query_one(ArgumentTable)
+        await stage.pilot.press("tab", "a", "d")
+        await until(stage, lambda: "train.py --opt ad " in dialog(stage).draft["command"])
+        assert "✗" not in table.shown_text
+        await stage.pilot.press("x")
+        await until(stage, lambda: "✗ none of adam" in table.shown_text)
