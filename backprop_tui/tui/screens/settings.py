@@ -18,6 +18,7 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue, as_text
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.limits import MACHINE_SETTINGS
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import SETTINGS_ACTIONS, bindings
 from backprop_tui.tui.background_calls import READ_ONLY
@@ -88,6 +89,7 @@ def _row(settings: Settings, name: str) -> SettingRow:
     problems = [sanitize(str(problem)) for problem in settings.problems if problem.key == name]
     shown = value or "(empty)"
     applies = f"the default {shown} applies" if origin == DEFAULT else f"{shown} of {origin} applies"
+    applies += " (a running supervisor keeps its own)" if name in MACHINE_SETTINGS else ""
     return SettingRow(
         key=name,
         section=_TITLES.get(key.section, key.section.capitalize()),

@@ -124,7 +124,7 @@ async def test_each_wrong_row_has_a_sign_and_says_why_and_what_applies(size: tup
         assert "config.toml:5: unknown key" in shown(stage, "settings-message")
         await stage.pilot.press("j")
         message = " ".join(shown(stage, "settings-message").split())
-        assert message == f"✗ the default auto applies: {WRONG}"
+        assert message == f"✗ the default auto applies (a running supervisor keeps its own): {WRONG}"
         await stage.pilot.press("j")
         message = " ".join(shown(stage, "settings-message").split())
         assert message == f"✗ pytorch of config.toml:3 applies: {others[1]}"
