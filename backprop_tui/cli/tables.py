@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from backprop_tui.client.runs import record_of
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.fitting import columns_of, fitted_name, least_columns, shortened
+from backprop_tui.presentation.fitting import columns_of, fitted_name, fitted_title, least_columns, shortened
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.places import place_clause
 from backprop_tui.presentation.run_line import reason_text
@@ -19,12 +20,13 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import RunView
 
 GAP = "  "
+_VALUE_OF = r"(best|last)\((.+)\)"  # as it is typed
 _MOST_NAME = 40  # columns that a name may take from other columns
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; cells may be cut to `least` columns (None: never), at the end or, as names, in the `middle`.
+    """A heading; cells may be cut to `least` columns (None: never): at the end, in the `middle` of names, or as `labels`.
 
     What tells runs apart in a name has room before other columns have.
 
@@ -36,6 +38,7 @@ class Column:
     right: bool = False
     least: int | None = None
     middle: bool = False
+    labels: bool = False
     spare: int = 0
     known: bool = False
 
@@ -76,9 +79,12 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: in
         columns = [_with_room(column, [row[index] for row in table]) for index, column in enumerate(columns)]
         silent = {index for index, column in enumerate(columns) if column.known or _is_empty(table, index)}
         shown = _shrunk(columns, _kept(columns, shown, silent, width), width)
+    fitted = [{index: fitted_title(table[0][index], cells, mark) for index, cells in shown.items()}]
+    fitted += [
+        {index: _cut(row[index], cells, columns[index], mark) for index, cells in shown.items()} for row in table[1:]
+    ]
     return [
-        GAP.join(_cell(row[index], cells, columns[index], mark) for index, cells in shown.items()).rstrip()
-        for row in table
+        GAP.join(_padded(text, shown[index], columns[index]) for index, text in row.items()).rstrip() for row in fitted
     ]
 
 
@@ -120,10 +126,13 @@ def _excess(widths: Mapping[int, int], width: int) -> int:
     return sum(widths.values()) + len(GAP) * (len(widths) - 1) - width
 
 
-def _cell(text: str, width: int, column: Column, mark: str) -> str:
-    cut = fitted_name(text, width, mark) if column.middle else shortened(text, width, mark)
-    padding = " " * (width - columns_of(cut))
-    return padding + cut if column.right else cut + padding
+def _cut(text: str, width: int, column: Column, mark: str) -> str:
+    return (fitted_name if column.middle else fitted_title if column.labels else shortened)(text, width, mark)
+
+
+def _padded(text: str, width: int, column: Column) -> str:
+    padding = " " * (width - columns_of(text))
+    return padding + text if column.right else text + padding
 
 
 def one_line(text: str) -> str:
@@ -145,7 +154,7 @@ def show_runs(
     """
     usual = {column.title.lower() for column in RUN_COLUMNS}
     more = {name: value_of for name, value_of in (compared or {}).items() if name not in usual}
-    made = (replace(_COMPARED, title=name, known=name in known) for name in more)
+    made = (replace(_COMPARED, title=re.sub(_VALUE_OF, r"\1 \2", name), known=name in known) for name in more)
     columns = [
         replace(column, spare=0) if column.title.lower() == sorted_by else column
         for column in (*RUN_COLUMNS[:-1], *made, RUN_COLUMNS[-1])

@@ -23,14 +23,14 @@ from backprop_tui.store.run_view import marked_views, read_view
 
 
 def read_compared_run(session: ClientSession, run_id: str) -> ComparedRun:
-    """Reads the metrics of a run; only the last values if no history was kept."""
+    """Reads the metrics of a run; without a history its record has the last and the best values."""
     record = current(session, run_id)
     try:
         run = read_view(session.home, run_id).run
     except FileNotFoundError:  # the original tool recorded it
         run = None
     metrics = read_metrics(RunDirectory(session.home.run_folder(run_id)))
-    return ComparedRun(known=KnownRun(record=record, run=run), metrics=metrics or _last_values(record))
+    return ComparedRun(known=KnownRun(record=record, run=run), metrics=metrics)
 
 
 def with_known_labels(home: Home, runs: Sequence[ComparedRun]) -> list[ComparedRun]:
@@ -41,7 +41,8 @@ def with_known_labels(home: Home, runs: Sequence[ComparedRun]) -> list[ComparedR
     return [replace(run, known=replace(run.known, differing=known[run.known.id])) for run in runs]
 
 
-def _last_values(record: JsonObject) -> dict[str, MetricSeries]:
+def last_values(record: JsonObject) -> dict[str, MetricSeries]:
+    """The metrics of a run whose history was not kept, each with its last value."""
     all_series: dict[str, MetricSeries] = {}
     for name, value in record["metrics"].items():
         builder = SeriesBuilder(name)

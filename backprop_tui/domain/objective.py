@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
@@ -163,6 +164,7 @@ def _keep_better(best: dict[str, Extreme], name: str, extreme: Extreme, directio
 class RunScores:
     """What a run is ranked by: its objective (given, or chosen among its metrics), best values, and metric names.
 
+    `last` are its last values, for a ranking without any best value.
     `failed` is also a run that was stopped; the values of an `active` one are not final. `diverged` are the metrics
     whose last value is not finite.
     """
@@ -173,6 +175,7 @@ class RunScores:
     failed: bool = False
     active: bool = False
     diverged: Collection[str] = ()
+    last: BestValues = field(default_factory=dict)
 
     def is_bad(self, metric: str) -> bool:
         """Whether the best value of the metric is of a training that came to nothing."""
@@ -185,7 +188,7 @@ class Ranking:
 
     An active run is the best only while none has ended; one that failed, diverged or was stopped never is.
     `problem` says why there is no best run; `ranked` is empty then. `unranked` runs have no value of the objective.
-    `tied` counts the runs that are as good as the best, with it.
+    `tied` counts the runs that are as good as the best, with it. `by_last`: the values are the last ones.
     """
 
     objective: Objective | None = None
@@ -193,6 +196,7 @@ class Ranking:
     ranked: tuple[tuple[str, Extreme], ...] = ()
     unranked: tuple[str, ...] = ()
     tied: int = 0
+    by_last: bool = False
 
     @property
     def best(self) -> tuple[str, Extreme] | None:
@@ -203,16 +207,19 @@ class Ranking:
         return [*(run_id for run_id, _ in self.ranked), *self.unranked]
 
 
-def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking:
-    """Ranks runs by their common objective, or by `metric`; ties keep the order of `runs`."""
+def rank(runs: Mapping[str, RunScores], *, metric: str | None = None, or_last: bool = False) -> Ranking:
+    """Ranks runs by their common objective, or by `metric`; ties keep the order of `runs`.
+
+    If no run has a best value on record, ended runs are ranked by their last values where `or_last` allows that.
+    """
     objective, problem = _common_objective(list(runs.values()), metric)
     if objective is None or objective.direction is None or problem is not None:
         return Ranking(objective=objective, problem=problem, unranked=tuple(runs))
-    values = {
-        run_id: scores.best[objective.metric]
-        for run_id, scores in runs.items()
-        if objective.metric in scores.best and math.isfinite(scores.best[objective.metric].value)
-    }
+    values = _finite({run_id: scores.best for run_id, scores in runs.items()}, objective.metric)
+    by_last = or_last and not values
+    if by_last:
+        ended = {run_id: scores.last for run_id, scores in runs.items() if not scores.active}
+        values = _finite(ended, objective.metric)
     bad = {run_id for run_id in values if runs[run_id].is_bad(objective.metric)}
     if not values or len(bad) == len(values):
         lack = (
@@ -225,8 +232,15 @@ def rank(runs: Mapping[str, RunScores], *, metric: str | None = None) -> Ranking
         objective=objective,
         ranked=tuple(sorted(values.items(), key=lambda pair: places[pair[0]])),
         tied=list(places.values()).count(min(places.values())),
+        by_last=by_last,
         unranked=tuple(run_id for run_id in runs if run_id not in values),
     )
+
+
+def _finite(runs: Mapping[str, BestValues], metric: str) -> dict[str, Extreme]:
+    """The values of the metric by run."""
+    values = {run_id: of_run[metric] for run_id, of_run in runs.items() if metric in of_run}
+    return {run_id: extreme for run_id, extreme in values.items() if math.isfinite(extreme.value)}
 
 
 def _common_objective(runs: Sequence[RunScores], metric: str | None) -> tuple[Objective | None, str | None]:

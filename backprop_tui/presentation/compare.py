@@ -14,7 +14,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, progress_of, running_seconds, step_text
-from backprop_tui.presentation.objective import best_in, scores_of
+from backprop_tui.presentation.objective import best_in, best_on_record, last_on_record, scores_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, options_of
 
@@ -23,7 +23,10 @@ _NAME_SEPARATORS = ":, "
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedRun:
-    """`is_read` is False while `metrics` may lack some that the run has."""
+    """`metrics` are the points that were read; `is_read` is False while some may be missing.
+
+    A run without points of a metric may have its last and best value on record.
+    """
 
     known: KnownRun
     metrics: Mapping[str, MetricSeries]
@@ -38,9 +41,17 @@ class ComparedRun:
     def record(self) -> JsonObject:
         return self.known.record
 
+    def last_of(self, name: str) -> Extreme | None:
+        series = self.metrics.get(name)
+        if series is not None:
+            return series.last
+        return last_on_record(self.record, name) if name in (self.record.get("metrics") or ()) else None
+
     def best_of(self, name: str, direction: Direction | None) -> Extreme | None:
         series = self.metrics.get(name)
-        return None if series is None else best_in(self.record, series, direction)
+        if series is not None:
+            return best_in(self.record, series, direction)
+        return None if direction is None else best_on_record(self.record, name)
 
 
 ComparedRunT = TypeVar("ComparedRunT", bound=ComparedRun)
@@ -56,7 +67,9 @@ class ComparisonRow:
 
 
 def metric_names(runs: Iterable[ComparedRun]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for run in runs for name in run.metrics))
+    return tuple(
+        dict.fromkeys(name for run in runs for name in (*run.metrics, *map(str, run.record.get("metrics") or ())))
+    )
 
 
 def default_metric(names: Iterable[str]) -> str | None:
@@ -67,7 +80,7 @@ def default_metric(names: Iterable[str]) -> str | None:
 
 def ranking_of(runs: Sequence[ComparedRun], metric: str | None = None) -> Ranking:
     """The runs by their common objective, or by `metric`."""
-    return rank({run.known.id: scores_of(run.record, run.metrics) for run in runs}, metric=metric)
+    return rank({run.known.id: scores_of(run.record, run.metrics) for run in runs}, metric=metric, or_last=True)
 
 
 def in_order(runs: Sequence[ComparedRunT], ranking: Ranking) -> list[ComparedRunT]:
@@ -118,12 +131,11 @@ def metric_rows(
     runs: Sequence[ComparedRun], name: str, *, last: bool = True, objective: Objective | None = None
 ) -> Iterator[ComparisonRow]:
     """The last values of a metric, and its best ones if it is known which direction is better."""
-    all_series = [run.metrics.get(name) for run in runs]
     direction = direction_for(name, objective)
     if last or direction is None:
         # The last loss of a minibatch is noise, so no best one is marked.
         compared = None if is_smoothed(name) else direction
-        yield metric_row(name, "last", [None if series is None else series.last for series in all_series], compared)
+        yield metric_row(name, "last", [run.last_of(name) for run in runs], compared)
     if direction is not None:
         best = [run.best_of(name, direction) for run in runs]
         yield metric_row(name, best_words(name), best, direction, with_step=True)

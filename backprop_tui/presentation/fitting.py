@@ -30,6 +30,16 @@ def shortened(text: str, width: int, mark: str = "…", *, middle: bool = False)
     return _fitting(text, room - columns_of(tail)).rstrip() + mark + tail
 
 
+def fitted_title(title: str, width: int, mark: str = "…") -> str:
+    """The heading of a column in at most `width` columns: the end of its longest word goes, as in `best val_…`."""
+    words = title.split(" ")
+    longest = max(range(len(words)), key=lambda index: columns_of(words[index]))
+    room = width - columns_of(title) + columns_of(words[longest])
+    if columns_of(title) <= width or room <= len(mark):
+        return shortened(title, width, mark)
+    return " ".join([*words[:longest], shortened(words[longest], room, mark), *words[longest + 1 :]])
+
+
 def fitted_name(name: str, width: int, mark: str = "…") -> str:
     """The name of a run in at most `width` columns: `vit… lr=1e-3 ba…=64`.
 
@@ -46,6 +56,22 @@ def fitted_name(name: str, width: int, mark: str = "…") -> str:
         values = _with_short_names(arguments, width - kept - 1, mark)
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
     return shortened(_without_names(arguments, width, mark), width, mark)
+
+
+def fitted_names(names: Sequence[str], width: int, mark: str = "…") -> list[str]:
+    """Names that stand beside each other: what the longest one loses of its argument names, the others lose, too."""
+    longest = max(names, key=columns_of)
+    before, after = _parts(longest)[1], _parts(fitted_name(longest, width, mark))[1]
+    keys = [(old.partition("=")[0], new.partition("=")[0]) for old, new in zip(before, after, strict=False)]
+    shorter = dict(keys) if len(before) == len(after) and all(word.count("=") for word in after) else {}
+
+    def cut(name: str) -> str:
+        front, arguments = _parts(name)
+        parts = (word.partition("=") for word in arguments)
+        words = (f"{shorter.get(key, key)}{equals}{value}" for key, equals, value in parts)
+        return fitted_name(" ".join(filter(None, [front, *words])), width, mark)
+
+    return list(map(cut, names))
 
 
 def least_columns(name: str) -> int:

@@ -54,24 +54,33 @@ def scores_of(record: JsonObject, series: Mapping[str, MetricSeries] = _NO_SERIE
         extreme = None if name in best else values.best_by(direction_for(name, objective))
         if extreme is not None:
             best[name] = extreme
-    last = {name: values.last.value for name, values in series.items() if values.last is not None}
-    last |= {str(name): float(value) for name, value in (record.get("metrics") or {}).items()}
+    last = {name: values.last for name, values in series.items() if values.last is not None}
+    last |= {str(name): last_on_record(record, name) for name in record.get("metrics") or ()}
     return RunScores(
         objective=objective,
         best=best,
         names=tuple(names),
         failed=record.get("status") in (Status.FAILED, Status.LOST, Status.STOPPED),
         active=record.get("status") in ACTIVE,
-        diverged=tuple(name for name, value in last.items() if not math.isfinite(value)),
+        diverged=tuple(name for name, extreme in last.items() if not math.isfinite(extreme.value)),
+        last=last,
     )
+
+
+def last_on_record(record: JsonObject, name: str) -> Extreme:
+    """The last value of a metric that is on record, which has no step of its own."""
+    return Extreme(float(record["metrics"][name]), None)
+
+
+def best_on_record(record: JsonObject, name: str) -> Extreme | None:
+    recorded = (record.get("best") or {}).get(name)
+    return None if recorded is None else Extreme(float(recorded["value"]), recorded["step"])
 
 
 def best_in(record: JsonObject, series: MetricSeries, direction: Direction | None) -> Extreme | None:
     """The best value of a metric as the run has it on record, else that of its points, which are smoothed anew."""
-    recorded = (record.get("best") or {}).get(series.name)
-    if recorded is None or direction is None:
-        return series.best_by(direction)
-    return Extreme(float(recorded["value"]), recorded["step"])
+    recorded = best_on_record(record, series.name)
+    return series.best_by(direction) if recorded is None or direction is None else recorded
 
 
 def came_to_nothing(record: JsonObject, metric: str) -> bool:
@@ -90,14 +99,19 @@ def best_of(ranking: Ranking) -> tuple[str, str, str] | None:
         return None
     run_id, value = ranking.best
     tied = f" ({ranking.tied} tied)" if ranking.tied > 1 else ""
-    return run_id, sanitize(ranking.objective.metric), numbers.metric(value.value) + tied
+    return run_id, _ranked_by(ranking, ranking.objective), numbers.metric(value.value) + tied
+
+
+def _ranked_by(ranking: Ranking, objective: Objective) -> str:
+    """`val_loss`, or `last val_loss` if no best value is on record."""
+    return f"last {sanitize(objective.metric)}" if ranking.by_last else sanitize(objective.metric)
 
 
 def shown_text(ranking: Ranking, shown: int, total: int) -> str:
     """`the 8 best of 20 by val_loss, lower is better`; without an order the first ones."""
     if ranking.best is None or ranking.objective is None:
         return f"the first {shown} of {total} ({order_text(ranking)})"
-    return f"the {shown} best of {total} by {sanitize(ranking.objective.metric)}, {meaning(ranking.objective)}"
+    return f"the {shown} best of {total} by {_ranked_by(ranking, ranking.objective)}, {meaning(ranking.objective)}"
 
 
 def value_at(metric: str, value: Extreme) -> str:
@@ -110,7 +124,7 @@ def order_text(ranking: Ranking) -> str:
     """What the runs of a group are ordered by, or why they are not."""
     if ranking.problem is not None or ranking.objective is None:
         return f"not ordered: {ranking.problem}"
-    return f"best first by {sanitize(ranking.objective.metric)}, {meaning(ranking.objective)}"
+    return f"best first by {_ranked_by(ranking, ranking.objective)}, {meaning(ranking.objective)}"
 
 
 def best_of_run(record: JsonObject) -> tuple[Objective, Extreme] | None:

@@ -23,6 +23,7 @@ from backprop_tui.domain.objective import Objective, Ranking, direction_for
 from backprop_tui.plotting.track import PlottedSeries
 from backprop_tui.presentation import compare, numbers
 from backprop_tui.presentation.compare import ComparedRun, ComparisonRow
+from backprop_tui.presentation.fitting import columns_of, fitted_names
 from backprop_tui.presentation.known_run import Moment
 from backprop_tui.presentation.objective import shown_text
 from backprop_tui.presentation.states import status_word
@@ -99,14 +100,24 @@ def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow
     for name in compare.metric_names(compared):
         rows += compare.metric_rows(compared, name, objective=objective)
     starred = [[f"{cell} *" if index in row.best else cell for index, cell in enumerate(row.cells)] for row in rows]
+    label = min(_LABEL, max(columns_of(row.label) for row in rows))
     for begin, end in _chunks(len(compared)):
         if begin:
             output.line()
+        starred[0][begin:end] = _names(starred[0][begin:end], label)
         columns = (
-            tables.Column(title="RUN", least=_LABEL_LEAST, middle=True),
+            tables.Column(title="RUN", least=_LABEL_LEAST, labels=True),
             *(tables.Column(title=run.record["id"], least=6, middle=True) for run in compared[begin:end]),
         )
         tables.show(columns, [(row.label, *cells[begin:end]) for row, cells in zip(rows, starred, strict=True)])
+
+
+def _names(names: Sequence[str], label: int) -> Sequence[str]:
+    """The names of runs beside each other, cut alike where the label and all of them do not fit."""
+    width = output.width()
+    if width is None:
+        return names
+    return fitted_names(names, (width - label) // len(names) - len(tables.GAP), "…" if output.shows_unicode() else "~")
 
 
 def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.CurveOptions) -> None:
@@ -115,6 +126,7 @@ def _show_curves(compared: Sequence[ComparedRun], metric: str, options: curves.C
     ]
     drawn = with_curve[: len(curves.LETTERS)]
     if not drawn:
+        diagnostics.say(f"no curves: no points of {tables.one_line(metric)} on record, only its last and best values")
         return
     output.line()
     labels = [f"{curves.LETTERS[index]} {run.record['id']}" for index, (run, _) in enumerate(drawn)]
@@ -184,7 +196,6 @@ def _points(run: ComparedRun, metric: str | None, options: curves.CurveOptions) 
 
 
 def _values_json(runs: Sequence[ComparedRun], name: str, direction: Direction | None) -> JsonObject:
-    all_series = [run.metrics.get(name) for run in runs]
-    last = [None if series is None else encode_extreme(series.last) for series in all_series]
+    last = [encode_extreme(run.last_of(name)) for run in runs]
     best = [encode_extreme(run.best_of(name, direction)) for run in runs]
     return {"last": last, "best": best}

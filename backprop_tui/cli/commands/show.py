@@ -13,6 +13,7 @@ from backprop_tui.client.handles import HELP, resolve
 from backprop_tui.client.run_metrics import (
     encode_extreme,
     encode_objective,
+    last_values,
     metric_to_draw,
     ranked,
     read_compared_run,
@@ -38,7 +39,7 @@ SUMMARY = "show the curves of a run's metrics in the terminal, or the runs of a 
 _LINE_WIDTH = 16
 
 COLUMNS = (
-    tables.Column(title="METRIC", least=8, middle=True),
+    tables.Column(title="METRIC", least=8, labels=True),
     tables.Column(title="FIRST", right=True, spare=3),
     tables.Column(title="LAST", right=True),
     tables.Column(title="LEAST", right=True, spare=4),
@@ -100,31 +101,33 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
     """The runs of a group; without an order only the last value of the metric."""
     name = metric or "METRIC"
     best = (
-        tables.Column(title=f"{name} {best_words(name).upper()}", right=True, least=9, middle=True),
+        tables.Column(title=f"{name} {'LAST' if ranking.by_last else best_words(name).upper()}", right=True, least=9),
         tables.Column(title="AT", right=True, spare=2),
     )
+    last = tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True, least=9, spare=3)
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),
         tables.Column(title="STATE", spare=1),
         tables.Column(title="NAME", least=8, middle=True),
         *(best if ranking.ranked else ()),
-        tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True, least=9, middle=True, spare=3),
+        *(() if ranking.by_last else (last,)),
     )
     values = dict(ranking.ranked)
     rows = []
     for number, run in enumerate(ordered, start=1):
         value = values.get(run.known.id)
-        series = None if metric is None else run.metrics.get(metric)
-        figures = (value_text(value), numbers.count(None if value is None else value.step)) if values else ()
+        figures: tuple[str, ...] = ()
+        if values:
+            figures = (value_text(value), numbers.count(None if value is None else value.step))
+        figures += () if ranking.by_last else (value_text(None if metric is None else run.last_of(metric)),)
         place = numbers.NOTHING if value is None else str(number)
-        last = value_text(None if series is None else series.last)
-        rows.append((place, run.known.id, status_word(run.record["status"]), run.known.label, *figures, last))
+        rows.append((place, run.known.id, status_word(run.record["status"]), run.known.label, *figures))
     tables.show(columns, rows)
 
 
 def _group_json(ranking: Ranking, metric: str | None) -> JsonObject:
-    values = dict(ranking.ranked)
+    values = {} if ranking.by_last else dict(ranking.ranked)
     return {
         "metric": metric,
         "objective": encode_objective(ranking),
@@ -135,7 +138,7 @@ def _group_json(ranking: Ranking, metric: str | None) -> JsonObject:
 
 
 def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session) -> int:
-    run_id, metrics = run.record["id"], run.metrics
+    run_id, metrics = run.record["id"], run.metrics or last_values(run.record)
     plotted = _plotted(metrics, arguments.metric, run_id)
     if session.json:
         output.json_value(

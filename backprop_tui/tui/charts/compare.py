@@ -223,8 +223,7 @@ def _against_the_baseline(
 ) -> Iterator[ComparisonRow]:
     """The differences of best, else of last values to the first run, and the means over seeds."""
     direction = direction_for(metric, objective)
-    of_runs = [(run, run.metrics.get(metric)) for run in runs]
-    values = [None if series is None else run.best_of(metric, direction) or series.last for run, series in of_runs]
+    values = [run.best_of(metric, direction) or run.last_of(metric) for run in runs]
     finite = [None if value is None or not math.isfinite(value.value) else value.value for value in values]
     yield from filter(None, (difference_row(metric, finite, letter_of(0)), mean_row(runs, metric)))
 

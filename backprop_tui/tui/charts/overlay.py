@@ -106,7 +106,9 @@ def overlay_of(runs: Sequence[OverlaidRun], metric: str | None, choices: ChartCh
     points = sorted({x for _, track in tracks for x in track.positions})
     is_read = all(run.compared.is_read for run in runs)
     chart = Chart(title="curves", empty_text="these runs have no metrics" if is_read else "reading")
-    if metric is not None and (tracks or is_read):
+    if metric is not None and not tracks and is_read:
+        chart = Chart(title=sanitize(metric), empty_text="no points on record, only the values above")
+    elif metric is not None and tracks:
         chart = _chart(metric, tracks, whole, choices, cache)
     every = -(-len(points) // _MAX_POINTS) or 1
     return Overlay(chart=chart, tracks=tracks, whole=whole, points=tuple(points[::-every][::-1]))
