@@ -26,7 +26,7 @@ _MOST_NAME = 40  # columns that a name may take from other columns
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A heading; cells may be cut to `least` columns (None: never): at the end, in the `middle` of names, or as `labels`.
+    """A heading; cells may be cut to `least` columns (None: never): at the end, or as names (`middle`) or `labels` are.
 
     What tells runs apart in a name has room before other columns have.
 
