@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
+from rich.cells import cell_len
+
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.sanitize import sanitize
@@ -19,6 +21,7 @@ from backprop_tui.presentation.group_words import (
     metric_title,
     repetitions,
     row_sentence,
+    setting_text,
     spread_text,
     spread_title,
     step_text,
@@ -26,7 +29,19 @@ from backprop_tui.presentation.group_words import (
 )
 from backprop_tui.store.option_table import arguments_of
 from backprop_tui.tui.glyphs import Glyphs
-from backprop_tui.tui.lines import STATE_TOKENS, Line, LineBuilder, Piece, Token, clip, ends, hint, text_of, width_of
+from backprop_tui.tui.lines import (
+    STATE_TOKENS,
+    Line,
+    LineBuilder,
+    Piece,
+    Token,
+    clip,
+    clip_name,
+    ends,
+    hint,
+    text_of,
+    width_of,
+)
 
 HEADING_ROWS = 2  # above the rows of the table
 _GAP = 2
@@ -253,6 +268,26 @@ def _range_of(row: GroupRow) -> tuple[float, float, float] | None:
 def row_note(table: GroupTable, row: GroupRow) -> str:
     """The row in a sentence, and a key for it."""
     if row.member is not None:
-        return sanitize(f"{row.member.record['name']} ({row.member.run_id}), {row.member.standing}; enter opens it")
-    key = "" if table.has_differences else "; P pins the baseline"
-    return row_sentence(table, row.setting) + key
+        return _member_note(row.member, sanitize(str(row.member.record["name"])))
+    return row_sentence(table, row.setting) + _key_note(table)
+
+
+def _member_note(member: Member, name: str) -> str:
+    return f"{name} ({member.run_id}), {member.standing}; enter opens it"
+
+
+def _key_note(table: GroupTable) -> str:
+    return "" if table.has_differences else "; P pins the baseline"
+
+
+def fitted_note(table: GroupTable, row: GroupRow, width: int, glyphs: Glyphs) -> str:
+    """The note in so many cells: without the setting and then without its figures, which the row has; then clipped."""
+    whole = row_note(table, row)
+    if row.member is not None:
+        room = width - cell_len(_member_note(row.member, ""))
+        return clip(_member_note(row.member, clip_name(str(row.member.record["name"]), room, glyphs)), width, glyphs)
+    behind = whole.removeprefix(f"{setting_text(table, row.setting)}: ")
+    without_figures = behind.partition(", ")[2] or behind
+    return next(
+        (text for text in (whole, behind, without_figures) if cell_len(text) <= width), clip(whole, width, glyphs)
+    )

@@ -28,7 +28,7 @@ from backprop_tui.tui.charts.source import ChartData, ChartSource
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.layout import ANY_ROWS
 from backprop_tui.tui.lines import Line, Piece, Token, clip, wrapped
-from backprop_tui.tui.panes.group import HEADING_ROWS, GroupRow, draw_group_table, group_rows, row_note
+from backprop_tui.tui.panes.group import HEADING_ROWS, GroupRow, draw_group_table, fitted_note, group_rows, row_note
 from backprop_tui.tui.panes.selected_run import GroupRunOpened
 from backprop_tui.tui.widgets.charts import ChartMouse, ChartSurface, Steered
 from backprop_tui.tui.widgets.run_charts import CATCHING_UP_SECONDS, CHART_SECONDS
@@ -359,7 +359,8 @@ class GroupPane(ChartSurface):
         spare = height - len(headings) - len(lines)
         note: list[Line] = []
         if row is not None and (spare > 0 or height >= _MANY_ROWS):
-            text = wrapped(row_note(table, row), width - 2) if spare > _NOTE_ROWS else [row_note(table, row)]
+            fitted = fitted_note(table, row, width - 2, self.glyphs)
+            text = wrapped(row_note(table, row), width - 2) if spare > _NOTE_ROWS else [fitted]
             note = [(), *((Piece(f" {clip(part.strip(), width - 1, self.glyphs)}", Token.MUTED),) for part in text)]
             note = note[-max(1, spare) :]
         room = max(1, height - len(headings) - len(note))
