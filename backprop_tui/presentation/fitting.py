@@ -40,12 +40,13 @@ def fitted_title(title: str, width: int, mark: str = "…") -> str:
     return " ".join([*words[:longest], shortened(words[longest], room, mark), *words[longest + 1 :]])
 
 
-def fitted_name(name: str, width: int, mark: str = "…") -> str:
+def fitted_name(name: str, width: int, mark: str = "…", *, keeps_front: bool = False) -> str:
     """The name of a run in at most `width` columns: `vit… lr=1e-3 ba…=64`.
 
     The values of arguments tell runs apart and stay whole as long as they fit. The names of arguments are shortened
     first, to beginnings that no other one has; then what is before the arguments. Names are left out at last, the
-    longest first. A name without arguments is cut in its middle.
+    longest first; before the beginning of what is before the arguments, if that tells runs apart, too (`keeps_front`).
+    A name without arguments is cut in its middle.
     """
     front, arguments = _parts(name)
     if columns_of(name) <= width or not arguments:
@@ -54,6 +55,10 @@ def fitted_name(name: str, width: int, mark: str = "…") -> str:
     kept = min(whole, _FRONT, width - least - 1)
     if front and kept >= min(whole, _LEAST_FRONT):
         values = _with_short_names(arguments, width - kept - 1, mark)
+        return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
+    short = min(whole, _LEAST_FRONT)
+    values = _without_names(arguments, width - short - 1, mark)
+    if front and keeps_front and columns_of(values) < width - short:
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
     return shortened(_without_names(arguments, width, mark), width, mark)
 

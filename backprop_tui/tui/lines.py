@@ -36,9 +36,9 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
     return set_cell_size(text, head) + glyphs.clipped + _last_cells(text, tail)
 
 
-def clip_name(name: str, width: int, glyphs: Glyphs) -> str:
+def clip_name(name: str, width: int, glyphs: Glyphs, *, keeps_front: bool = False) -> str:
     """The name of a run, cut as in the tables of the commands."""
-    return clip(fitted_name(name, width, glyphs.clipped), width, glyphs)
+    return clip(fitted_name(name, width, glyphs.clipped, keeps_front=keeps_front), width, glyphs)
 
 
 def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:

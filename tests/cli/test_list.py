@@ -126,6 +126,9 @@ def test_narrow_terminals_keep_what_the_runs_are_sorted_by(
         assert max(map(len, lines)) <= 80
         assert sort in lines[0].lower()
         assert ("lr" in lines[0].split()) == (sort == "lr")
+    heading = obey("list", "--filter", "last(val_loss)<9 seed<9 acc<1").lines[0]
+    assert "last val_" in heading
+    assert "(" not in heading
     monkeypatch.setattr(output, "width", lambda: None)
     assert "lr" in obey(*command).lines[0].split()
 

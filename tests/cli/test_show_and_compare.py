@@ -404,3 +404,16 @@ def test_a_group_with_seeds_names_the_command_for_its_table(obey: Commands, runs
     _sweep(runs)
     hint = "backprop-tui show grid --over seed shows mean and deviation over the seeds"
     assert hint in obey("show", "grid").err
+
+
+def test_runs_without_points_are_compared_by_the_values_on_record(obey: Commands, runs: Runs) -> None:
+    for run_id, loss in (("a", 0.3), ("b", 0.2)):
+        runs.ended(run_id, metrics={"val_loss": loss})
+    result = obey("compare", "a", "b")
+    assert "val_loss (last)  0.3000     0.2000 *" in result.out
+    assert "no curves: no points of val_loss on record" in result.err
+    assert "┤" not in result.out
+    shown = obey.json("compare", "a", "b")
+    assert [value["value"] for value in shown["metrics"]["val_loss"]["last"]] == [0.3, 0.2]
+    assert shown["best_first"] == ["b", "a"]
+    assert shown["curves"] == {"a": [], "b": []}

@@ -114,3 +114,10 @@ def test_wide_characters_count_twice_and_accents_not_at_all() -> None:
         "学  x",
         "ab  y",
     ]
+
+
+def test_a_heading_that_is_cut_keeps_its_words() -> None:
+    columns = (Column(title="ID"), Column(title="best val_loss", least=9, middle=True, right=True))
+    assert lines(columns, [("a" * 8, "0.5")], width=20)[0] == "ID        best val_…"
+    labels = (Column(title="RUN", least=6, labels=True), Column(title="a"))
+    assert lines(labels, [("validation_loss (best)", "1")], width=20)[1] == "validatio… (best)  1"

@@ -121,6 +121,7 @@ class RunRow:
     run: KnownRun | None = None
     moment: Moment | None = None
     problem: bool = False  # it says why it failed in place of its figures
+    keeps_front: bool = False  # other unfinished runs have another name
 
 
 def run_row(
@@ -428,6 +429,7 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
     moment = snapshot.moment
     today = durations.date(moment.wall, 0.0)
+    has_names = len({run.name for run in snapshot.unfinished}) > 1
     sizes = options.ended.group_sizes(snapshot.unfinished) if options.filter else {}
 
     def row(item: Item) -> RunRow:
@@ -435,7 +437,8 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
         if run is not None:
             name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
             bold, marked = run.id in unseen, run.id in options.marked
-            return run_row(run, moment, name, here=snapshot.host, member=member, bold=bold, marked=marked)
+            made = run_row(run, moment, name, here=snapshot.host, member=member, bold=bold, marked=marked)
+            return replace(made, keeps_front=True) if has_names and run.status not in ENDED else made
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:
             text = f"{item.older} older, a shows them"
@@ -449,7 +452,7 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
             return item, isinstance(item, Entry) and (item.name in options.folded, sizes.get(item.name))
         time = today if in_history and run.status in ENDED else moment
         figure = sorted_figure(options.sort) if in_history and _has_sentence(run, moment) else ""
-        return time, item, run.id in unseen, run.id in options.marked, figure
+        return time, item, run.id in unseen, run.id in options.marked, figure, has_names
 
     return LazyRows(first, rest, row, basis)
 

@@ -320,7 +320,7 @@ def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
     if row.run is not None and row.run.short and cell_len(name) > cells and name == row.name:
         front = split_point(row.run.name)[0]
         name = name if row.run.short == row.run.label else sanitize(f"{front} {row.run.short}")
-    return clip_name(name, cells, glyphs)
+    return clip_name(name, cells, glyphs, keeps_front=row.keeps_front)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from backprop_tui.tui.charts.compare import CompareView, compare_view, compared_
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import text_of, width_of
 from tests.tui.charts.runs import chart_data, falling, series
-from tests.tui.snapshots import NOW, queued, running
+from tests.tui.snapshots import NOW, ended, queued, running
 from tests.tui.sweep import sweep_runs
 
 
@@ -167,3 +168,29 @@ def test_a_text_is_not_cut_beside_free_columns() -> None:
     view = compare_view([compared_run(known, None), RUNS[1]], ChartChoices(), NOW, all_options=False)
     lines = draw_compare(view, 160, 39, UNICODE, all_options=False).lines
     assert any(option in text_of(line) for line in lines)
+
+
+def _recorded(run_id: str, loss: float, best: float | None = None, **fields: Any) -> ComparedRun:
+    """A run of which only the record has values."""
+    known = ended(run_id, metrics={"val_loss": loss}, **fields)
+    values = {} if best is None else {"val_loss": {"value": best, "step": 9}}
+    return compared_run(replace(known, record=known.record | {"best": values}), chart_data(run_id, {}, run=known.run))
+
+
+def test_runs_without_points_are_compared_by_what_is_on_record() -> None:
+    view = compare_view([_recorded("a", 0.3, 0.1), _recorded("b", 0.2, 0.2)], ChartChoices(), NOW, all_options=False)
+    cells = {row.label: row.cells for row in view.results}
+    assert cells["val_loss (last)"] == ("0.3000", "0.2000")
+    assert cells["val_loss (best)"] == ("0.1000 at 9", "0.2000 at 9")
+    assert view.best_text == "best A, val_loss 0.1000"
+    assert view.chart.empty_text == "no points on record, only the values above"
+
+
+def test_without_any_best_value_on_record_the_last_ones_are_compared_and_named_so() -> None:
+    runs = [_recorded("a", 0.3), _recorded("b", 0.2)]
+    view = compare_view(runs, ChartChoices(), NOW, all_options=False)
+    assert view.best_text == "best B, last val_loss 0.2000"
+    mixed = compare_view([*runs, _recorded("c", 0.4, 0.4)], ChartChoices(), NOW, all_options=False)
+    assert mixed.best_text == "best C, val_loss 0.4000"
+    begun = [compared_run(running(name, metrics={"val_loss": 0.1}), None) for name in "ab"]
+    assert compare_view(begun, ChartChoices(), NOW, all_options=False).best is None

@@ -13,12 +13,14 @@ import pytest
 from textual.pilot import Pilot
 
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.group_table import group_table
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.charts.source import ChartData
-from backprop_tui.tui.glyphs import ASCII
+from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token
 from backprop_tui.tui.panes.footer import FooterBar
+from backprop_tui.tui.panes.group import fitted_note, group_rows, row_note
 from backprop_tui.tui.panes.selected_heading import SelectedHeading
 from backprop_tui.tui.panes.selected_run import SelectedRun
 from backprop_tui.tui.screens.main import MainScreen
@@ -198,6 +200,17 @@ async def test_a_note_hides_no_row_of_a_small_table(height: int) -> None:
         text = stage.pane.shown_text
         assert all(f" {lr} " in text for lr in MEANS)
         assert "P pins the baseline" in text
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_note_in_one_row_keeps_its_key(seeds: int) -> None:
+    table = group_table([run.record for run in sweep_runs() if int(run.id[-1]) <= seeds])
+    for row in group_rows(table, {setting.values for setting in table.rows}):
+        whole = row_note(table, row)
+        for width in range(45, len(whole) + 1):
+            note = fitted_note(table, row, width, UNICODE)
+            assert len(note) <= width
+            assert note.endswith(("P pins the baseline", "enter opens it"))
 
 
 async def test_a_click_chooses_a_row() -> None:
