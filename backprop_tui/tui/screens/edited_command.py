@@ -59,6 +59,7 @@ class RefusedValue:
     option: str
     value: str
     choices: tuple[str, ...]
+    is_one_of_several: bool = False
 
     @property
     def reason(self) -> str:
@@ -149,7 +150,10 @@ class EditedCommand:
             values = () if row.now is None else row.sweep or row.now.values
             wrong = [value for value in values if not _is_choice(value, choices)]
             if choices and wrong:
-                refused[row.place] = RefusedValue(option=row.name, value=wrong[0], choices=choices)
+                several = len(values) > 1
+                refused[row.place] = RefusedValue(
+                    option=row.name, value=wrong[0], choices=choices, is_one_of_several=several
+                )
         return refused
 
     def refusals(self, *, asks: bool = False) -> list[str]:

@@ -324,7 +324,8 @@ class ArgumentTable(LineWidget, can_focus=True):
         """What is wrong with the value, unless it is still being typed; else what becomes of it."""
         refused = None if row.now is None else self._refused.get(row.place)
         if refused is not None and not (is_current and refused.is_begun):
-            return f"   {self.glyphs.state('failed')} {refused.reason}", Token.BAD
+            text = sanitize(f"{refused.value} is {refused.reason}" if refused.is_one_of_several else refused.reason)
+            return f"   {self.glyphs.state('failed')} {text}", Token.BAD
         text = self._consequence(row, is_current=is_current)
         return f"   {text}" if text else "", Token.INFO
 

@@ -167,3 +167,11 @@ async def test_a_value_that_is_being_typed_is_not_called_wrong_on_its_row() -> N
         assert "✗" not in table.shown_text
         await stage.pilot.press("x")
         await until(stage, lambda: "✗ none of adam" in table.shown_text)
+
+
+async def test_the_wrong_one_of_several_values_is_named() -> None:
+    async with staged(commands=knowing_choices()) as stage:
+        await typed(stage, "train.py --opt adam --lr 1")
+        table = dialog(stage).query_one(ArgumentTable)
+        await stage.pilot.press("tab", *"adam,lion")
+        await until(stage, lambda: "✗ lion is none of adam, adamw, sgd" in table.shown_text)
