@@ -28,6 +28,9 @@ settings.load_profile("backprop")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Users seldom set it, and it hides the order in which buffered output appears.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # Ignored signals are inherited: tests started with nohup or in the background would start programs that ignore them.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 
-from backprop_tui.domain.errors import UsageError
+from backprop_tui.cli import output
+from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.domain.sanitize import sanitize, sanitize_lines
 from backprop_tui.domain.secrets import mask_words
 
@@ -97,6 +99,8 @@ def _write(text: str) -> None:
     """A closed terminal must not stop the command: its messages are just lost."""
     if sys.stderr is None:
         return
+    with suppress(OSError, StorageFailed):  # the end of the command reports it
+        output.flush()  # what was printed before comes first where both go to one file
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

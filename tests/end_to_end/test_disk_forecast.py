@@ -30,7 +30,7 @@ def held_by(run: Submitted) -> list[str]:
 
 
 def submit_until_held(sandbox: Sandbox) -> Submitted | None:
-    """A run that the disk holds; None if it was admitted, since a supervisor looks at live records every few seconds."""
+    """A run that the disk holds; None if it was admitted: a supervisor looks at live records every few seconds."""
     run = sandbox.submit(*python("pass"), limits=LIMITS)
     run.wait(lambda: held_by(run) or run.status() is Status.COMPLETED, "held or over")
     return run if held_by(run) else None
