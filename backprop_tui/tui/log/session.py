@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
@@ -32,6 +33,7 @@ class LogSession:
         """With `failed` it opens at the error that ended the newest attempt instead of the end."""
         self.live, self._failed = live, failed
         self._path = path
+        self.has_page = threading.Event()  # set once a page was shown
         self._file = LogFile(path or "")
         self._view = Viewport(self._file)
         self._view.rule_off(attempts)

@@ -27,6 +27,7 @@ class LogThread:
         self._look_seconds = look_seconds
         self._commands: queue.SimpleQueue[Command | LogSession | None] = queue.SimpleQueue()
         self._session: LogSession | None = None
+        self._opened: LogSession | None = None  # last; the thread may not have begun with it yet
         self._resting = False
         self._last: LogPage | None = None
         self._poll_at = self._show_at = self._work_at = 0.0  # on the monotonic clock
@@ -42,7 +43,13 @@ class LogThread:
 
     def open(self, session: LogSession) -> None:
         """Switches to another log; the previous one is closed."""
+        self._opened = session
         self._commands.put(session)
+
+    def page_within(self, seconds: float) -> LogPage | None:
+        """Waits for the first page of the log that was opened last; None if it takes longer."""
+        is_made = self._opened is not None and self._opened.has_page.wait(seconds)
+        return self._last if is_made else None
 
     def submit(self, command: Command) -> None:
         """Calls a function with the session, in the thread."""
@@ -128,6 +135,7 @@ class LogThread:
         if page != self._last:
             self._last = page
             self._show(page)
+            session.has_page.set()
 
 
 def _wake_up(_session: LogSession) -> None:

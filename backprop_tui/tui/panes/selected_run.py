@@ -416,6 +416,7 @@ class SelectedRun(Vertical):
         if card.styles.height is None or card.styles.height.value != rows:
             card.styles.height = rows
         card.show(lines)
+        self.log_view.expect_size(width, height - 1 - rows)
         self._paint_tab(width)
         self._paint_arguments()
 

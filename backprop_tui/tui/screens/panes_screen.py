@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
 AnyActionT = TypeVar("AnyActionT", bound="Action | UserCommand")
 SETTLE_SECONDS = 0.3
+_LOG_SECONDS = 0.05  # that the first paint waits for the log at most; most are read meanwhile
 _PREPARE_SECONDS = 0.01  # between two steps, each of which takes a millisecond or two
 NEWS_SECONDS, BAD_NEWS_SECONDS = 5.0, 60.0
 _TOAST_ROWS = 4  # as in the style sheet
@@ -122,10 +123,15 @@ class PanesScreen(FilteredScreen):
     def on_mount(self) -> None:
         batch = ExitStack()  # Textual lays the screen out four times before the first paint; it is painted once
         batch.enter_context(self.app.batch_update())
-        self.call_later(batch.close)
+        self.call_later(self._paint_first, batch)
         self.set_focus(self.runs_table)  # at once: a key that is typed before the first paint may move it
         self.paint()  # selects a run at once, so that its log is there with the first paint or right after it
         self.call_after_refresh(self._mount_hidden)
+
+    def _paint_first(self, batch: ExitStack) -> None:
+        """Waits a moment for the log: without it, the first paint would soon be followed by a second one."""
+        self.selected.log_view.await_page(_LOG_SECONDS)
+        batch.close()
 
     def _mount_hidden(self) -> None:
         """Mount what the first paint does not show; nothing if `q` was pressed before."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.binding import BindingType
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -94,6 +94,7 @@ class LogView(ScrollView):
         self._prompt = "/"
         self._typed: str | None = None
         self._brush: RowPainter | None = None
+        self._expected_size = Size(0, 0)  # before the first layout
         self._thread = LogThread(lambda page: self.post_message(PageRead(page)), look_seconds=look_seconds)
 
     def on_mount(self) -> None:
@@ -158,9 +159,24 @@ class LogView(ScrollView):
         self._thread.submit(lambda session: session.resize(width, height))
         self._show_status()
 
+    def expect_size(self, width: int, height: int) -> None:
+        """Notes what size it will have, so that the log can be read before the first layout."""
+        self._expected_size = Size(max(0, width), max(0, height))
+
+    def await_page(self, seconds: float) -> None:
+        """Shows the log with the next paint if it can be read so soon."""
+        page = self._thread.page_within(seconds)
+        if page is not None:
+            self._page_read(PageRead(page))
+
+    @property
+    def _shown_size(self) -> Size:
+        return self.size or self._expected_size
+
     @property
     def _room(self) -> tuple[int, int]:
-        return max(1, self.size.width - GUTTER_COLUMNS - EDGE_COLUMNS), max(0, self.size.height - 1)
+        size = self._shown_size
+        return max(1, size.width - GUTTER_COLUMNS - EDGE_COLUMNS), max(0, size.height - 1)
 
     def _open(self, path: str | None) -> None:
         self._left, self._typed = 0, None
@@ -171,7 +187,8 @@ class LogView(ScrollView):
 
     @on(PageRead)
     def _page_read(self, message: PageRead) -> None:
-        if message.page.path == self.path or message.page.path is None:
+        is_ours = message.page.path == self.path or message.page.path is None
+        if is_ours and message.page is not self.page_shown:
             self._show_page(message.page)
 
     def _show_page(self, page: LogPage) -> None:
@@ -206,7 +223,7 @@ class LogView(ScrollView):
                 yield Region(start, y, end - start, 1)
 
     def _show_status(self) -> None:
-        width, rows = self.size.width, self._room[1]
+        width, rows = self._shown_size.width, self._room[1]
         self.show([*((),) * rows, self._status(width)] if width > 0 else [])
 
     def _status(self, width: int) -> Line:
