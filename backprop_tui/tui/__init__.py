@@ -132,6 +132,9 @@ def dashboard(
     import os
     import sys
 
+    from backprop_tui.tui.late_modules import load_textual
+
+    load_textual()
     from backprop_tui.tui import absence, app, bridge, commands, notifications, terminal, theme
     from backprop_tui.tui.charts.source import ChartReader
 

@@ -17,7 +17,6 @@ from textual.keys import format_key
 from textual.message_pump import MessagePump
 from textual.notifications import Notification, Notify
 from textual.screen import Screen
-from textual.widgets import Input
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.presentation.known_run import KnownRun
@@ -297,6 +296,8 @@ class Dashboard(App[int]):
             for notification in [note for note in self._notifications if isinstance(note, KeyNotice)]:
                 self._unnotify(notification)  # about an earlier key
             return True
+        from textual.widgets import Input
+
         is_modifier = key.endswith(_MODIFIERS)
         if not priority and not is_modifier and self.screen is self.main and not isinstance(self.focused, Input):
             where = " here" if any(key in action.keys for action in ACTIONS) else ""

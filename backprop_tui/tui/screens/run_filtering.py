@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from textual import events, on
-from textual.widgets import Input
 
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.known_run import KnownRun
@@ -23,6 +22,8 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 if TYPE_CHECKING:
+    from textual.widgets import Input
+
     from backprop_tui.tui.widgets.filter_input import FilterInput
 
 _MAX_HINT_ROWS = 3
@@ -57,8 +58,8 @@ class FilteredScreen(RuledScreen):
     def set_filter(self, text: str) -> None:
         self.filter_input.value = text
 
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, message: Input.Changed) -> None:
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Filters by what was typed; `on` would import the Input before the first paint."""
         row = self.runs_table.cursor
         self.state.filter = RunFilter.parse(message.value)
         self.paint(from_top=True, keep=row)
@@ -103,7 +104,9 @@ class FilteredScreen(RuledScreen):
         self._ask_for_history()
         self._paint_hint()
 
-    @on(Input.Submitted, "#filter")
+    def on_input_submitted(self) -> None:
+        self.close_filter()
+
     def close_filter(self) -> None:
         self.filter_input.remove_class("-open")
         self._filter_hint.remove_class("-open")
