@@ -18,11 +18,16 @@ from backprop_tui import TESTED_TEXTUAL
 
 # By module: what is imported from it by name, and is only called or has its attributes read.
 _LATE = {
+    "difflib": ("get_close_matches",),
     "mimetypes": (),
     "pickle": ("dumps", "loads"),
     "platformdirs": ("user_downloads_path",),
+    "rich.markup": ("render",),
     "rich.table": ("Table",),
+    "rich.tree": ("Tree",),
+    "textual.canvas": ("Canvas", "Rectangle"),
     "textual.command": ("CommandPalette", "DiscoveryHit", "Hit", "SimpleProvider"),
+    "textual.markup": ("parse_style",),
     "urllib.parse": ("quote_from_bytes", "urlparse"),
     "uuid": ("uuid4",),
 }
@@ -76,12 +81,23 @@ def load_textual() -> None:
     stand_ins = _stand_ins() if is_tested() else {}
     sys.modules.update(stand_ins)
     try:
+        import textual.dom
+
+        _create_classes_faster()
         import textual.app
-        import textual.drivers.linux_driver
+        import textual.drivers.linux_driver  # noqa: F401
     finally:
         for name, stand_in in stand_ins.items():
             if sys.modules.get(name) is stand_in:
                 del sys.modules[name]
+
+
+def _create_classes_faster() -> None:
+    try:
+        from backprop_tui.tui.textual_patches import apply_patches, class_creation
+    except (ImportError, AttributeError, KeyError):
+        return  # another Textual, without the private parts that are patched; it works as it is
+    apply_patches(class_creation.PATCHES)
 
 
 def _stand_ins() -> dict[str, ModuleType]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import RenderableType
+from textual._compositor import LayoutUpdate
+from textual.screen import Screen
 
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
+from backprop_tui.tui.app import Dashboard
+from backprop_tui.tui.log.file import FileChange, LogFile
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from backprop_tui.tui.widgets.log import LogView
@@ -45,6 +52,46 @@ async def until(stage: Stage, true: Callable[[], bool]) -> None:
 
 def copied(stage: Stage) -> str:
     return stage.pilot.app.clipboard
+
+
+def _paints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The text of each update of the whole screen, in the order in which they are painted."""
+    paints: list[str] = []
+    display = Dashboard._display
+
+    def noting(app: Dashboard, screen: Screen[object], update: RenderableType | None) -> None:
+        if isinstance(update, LayoutUpdate):
+            paints.append("\n".join("".join(strip.text for strip in row) for row in update.strips))
+        display(app, screen, update)
+
+    monkeypatch.setattr(Dashboard, "_display", noting)
+    return paints
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_the_first_paint_has_the_log(log: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    paints = _paints(monkeypatch)
+    async with staged(snapshot(logged(running("nano"), log)), size):
+        first = next(paint for paint in paints if "nano" in paint)
+        assert re.search(r"line 199 +\S?\s*\n.*line 200 +\S?\s*\n.*following  line 200  ", first), first
+
+
+async def test_the_first_paint_does_not_wait_for_a_disk_that_hangs(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paints, answers, poll = _paints(monkeypatch), threading.Event(), LogFile.poll
+
+    def hanging(file: LogFile) -> FileChange:
+        answers.wait()
+        return poll(file)
+
+    monkeypatch.setattr(LogFile, "poll", hanging)
+    try:
+        async with opened(log) as stage:
+            assert any("nano" in paint for paint in paints)
+            assert "line 200" not in stage.selected.log_view.shown_text
+            answers.set()
+            await until(stage, lambda: "line 200" in stage.selected.log_view.shown_text)
+    finally:
+        answers.set()
 
 
 async def test_lines_are_marked_and_copied_by_keys(log: Path) -> None:

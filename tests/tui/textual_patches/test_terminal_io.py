@@ -20,10 +20,10 @@ PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 # In a process of its own: in this one they may have been applied by an earlier test.
 PRINT_UNFIT = """
 from unittest import mock
-from backprop_tui.tui.textual_patches import rendering, terminal_io
+from backprop_tui.tui.textual_patches import class_creation, rendering, terminal_io
 with mock.patch("backprop_tui.tui.textual_patches.apply_patches"):
     from backprop_tui.tui.textual_patches import command_palette
-patches = (*terminal_io.PATCHES, *rendering.PATCHES, *command_palette.PATCHES)
+patches = (*terminal_io.PATCHES, *rendering.PATCHES, *class_creation.PATCHES, *command_palette.PATCHES)
 print([patch.name for patch in patches if not patch.fits()])
 """
 
