@@ -40,7 +40,7 @@ _wake = Wake()
 
 def run_input_thread(driver: Any) -> None:  # noqa: ANN401 - a driver, private attributes included
     """Reads and handles input until `disable_input`."""
-    parser = linux_driver.XTermParser(driver._debug)  # noqa: SLF001
+    parser = vars(linux_driver)["XTermParser"](driver._debug)  # noqa: SLF001 - the one of `terminal_io`
     decode = getincrementaldecoder("utf-8")().decode
     _wake.clear()  # before the event is looked at, which is set before the wake
     try:

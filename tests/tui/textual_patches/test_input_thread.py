@@ -116,8 +116,8 @@ def test_a_terminal_that_is_gone_takes_no_time(terminal: tuple[Driver, int]) -> 
     waited: list[float | None] = []
     wait = driver.exit_event.wait
 
-    def noting(seconds: float | None = None) -> bool:
-        waited.append(seconds)
+    def noting(timeout: float | None = None) -> bool:
+        waited.append(timeout)
         return wait(0.001)
 
     driver.exit_event.wait = noting  # type: ignore[method-assign]
