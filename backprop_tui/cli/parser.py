@@ -271,7 +271,9 @@ def _run_line(words: Sequence[str]) -> _RunLine | None:
     """None for other commands. Global options are extracted later: after a program they are its arguments."""
     index = _command_index(words)
     name = "".join(words[index : index + 1])
-    is_script = name not in COMMANDS and is_runnable(name) and not _extract_global_options(words[:index])[1]
+    is_script = (
+        name != "" and name not in COMMANDS and is_runnable(name) and not _extract_global_options(words[:index])[1]
+    )
     if name != RUN and not is_script:
         return None
     from backprop_tui.cli.run_words import RunWords

@@ -22,8 +22,9 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.index import RECENT, scan_runs, update
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import WatchedFile
+from backprop_tui.tui.marked_run import MAX_CURVE_POINTS, CurveReader
 from backprop_tui.tui.snapshot import WrongSetting
-from backprop_tui.tui.store_reader import MAX_CURVE_POINTS, CoolingMeter, CurveReader, StoreReader
+from backprop_tui.tui.store_reader import CoolingMeter, StoreReader
 from tests.support.runs import Runs
 from tests.support.slurm import hold, job
 from tests.tui.snapshots import NOW, governor, gpu, sample
@@ -71,6 +72,21 @@ def test_a_change_of_the_live_record_is_noticed(store: Home, runs: Runs) -> None
     assert live.step == 7
     guardian.ends(Status.FAILED, exit_code=1)
     assert reader.read(None).runs[0].status is Status.FAILED
+
+
+def test_the_record_is_not_decoded_again_while_only_the_live_record_changes(
+    store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = _reader(store)
+    guardian = runs.guarded("a")
+    reader.read(None)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "read", lambda _self: pytest.fail("decoded again"))
+        for step in (7, 8):
+            guardian.says(step=step)
+            assert reader.read(None).runs[0].record["step"] == step
+    guardian.ends(Status.FAILED, exit_code=3)
+    assert reader.read(None).runs[0].record["exit_code"] == 3
 
 
 def test_unchanged_files_are_not_opened_again(store: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -230,7 +230,7 @@ class LogPage:
     marked: frozenset[int] = frozenset()  # the starts of the marked lines
     total: int | None = None
     counted: float = 1.0  # share of the file
-    idle_seconds: float | None = None  # since the last write
+    idle_seconds: float | None = None  # since the last write, as they are shown
     usual_gap_seconds: float | None = None  # between two writes; only set if it is quiet for much longer than that
     search: SearchState | None = None
     filter: SearchState | None = None
@@ -323,7 +323,7 @@ def _activity_parts(page: LogPage) -> Iterator[Line]:
         usual = f"{page.usual_gap_seconds:.1f}s"
         yield (Piece(f"quiet for {durations.elapsed(page.idle_seconds)}, usually {usual}", Token.WARN),)
     elif page.following and page.idle_seconds is not None:
-        yield (Piece(f"written {durations.ago(_rounded_age(page.idle_seconds))}", Token.MUTED),)
+        yield (Piece(f"written {durations.ago(page.idle_seconds)}", Token.MUTED),)
     if page.jumped:
         yield tuple(hint("!", "next error"))
     if not page.following:
@@ -334,5 +334,5 @@ def _line_number(number: int | None, page: LogPage) -> str:
     return f"counting {page.counted * 100:.0f} %" if number is None else numbers.count(number)
 
 
-def _rounded_age(seconds: float) -> float:
+def rounded_age(seconds: float) -> float:
     return seconds if seconds < _EXACT_SECONDS else seconds // _ROUNDED_SECONDS * _ROUNDED_SECONDS

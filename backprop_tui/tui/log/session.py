@@ -11,7 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.log.escapes import copied_text
 from backprop_tui.tui.log.file import FileChange, LineCounts, LogFile, last_state
 from backprop_tui.tui.log.filter import FilteredLines
-from backprop_tui.tui.log.page import AttemptStart, LogPage, LogRow, Problem, SearchState
+from backprop_tui.tui.log.page import AttemptStart, LogPage, LogRow, Problem, SearchState, rounded_age
 from backprop_tui.tui.log.problems import ProblemMap, ProblemMatcher
 from backprop_tui.tui.log.search import LineMatcher, MatchCounts, Matcher, MatcherPair, MatchSearch, compile_pattern
 from backprop_tui.tui.log.viewport import Viewport
@@ -373,6 +373,8 @@ class LogSession:
         cursor = self._here(rows)
         before = None if cursor is None or self._view.following else self._counts.before(cursor, file)
         idle = None if file.written_at is None else max(0.0, now - file.written_at)
+        usual_gap = self._usual_gap(idle)
+        whole = None if idle is None else float(int(idle))
         return LogPage(
             path=self._path,
             is_read=True,
@@ -389,8 +391,8 @@ class LogSession:
             marked=frozenset(self._marked),
             total=self._counts.total(file),
             counted=self._counts.counted_to / file.size if file.size else 1.0,
-            idle_seconds=None if idle is None else float(int(idle)),
-            usual_gap_seconds=self._usual_gap(idle),
+            idle_seconds=whole if whole is None or usual_gap is not None else rounded_age(whole),
+            usual_gap_seconds=usual_gap,
             search=self._search_state(),
             filter=self._filter_state(),
             edge=self._problems.edge(file.size, self._view.height),

@@ -11,6 +11,7 @@ from backprop_tui.tui.log.page import LogPage
 from backprop_tui.tui.log.session import LogSession
 
 LOOK_SECONDS = 0.25  # between two polls of the file
+_ENDED_FACTOR = 4  # so much longer if nothing more is expected
 _SLICE_SECONDS = 0.004  # of work, before commands get their turn
 # After the first slice, which suffices for most logs, counting waits until the screen has been painted.
 _PAINT_FIRST_SECONDS = 0.4
@@ -82,14 +83,15 @@ class LogThread:
         if session is None or self._resting:
             return True
         now = time.monotonic()
+        pause = self._look_seconds * (1 if session.live else _ENDED_FACTOR)
         if now >= self._poll_at:
             session.poll()
-            self._poll_at = now + self._look_seconds
+            self._poll_at = now + pause
         was_seeking = session.is_seeking
         self._work(session)
         if commands or now >= self._show_at or was_seeking != session.is_seeking:
             self._show_if_changed(session)
-            self._show_at = now + self._look_seconds
+            self._show_at = now + pause
         return True
 
     def _seconds_to_wait(self) -> float | None:

@@ -24,7 +24,7 @@ from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from backprop_tui.tui.textual_patches import Patch, apply_patches, rendering
+from backprop_tui.tui.textual_patches import Patch, apply_patches, input_thread, rendering
 
 _disable_mouse = LinuxDriver._disable_mouse_support  # noqa: SLF001
 _continue = LinuxDriver._sigcont_application  # noqa: SLF001
@@ -41,7 +41,7 @@ def apply(typed: bytes, note_answer: Callable[[], None] | None = None) -> None:
     """
     FilteredParser.typed = typed.decode(errors="ignore").replace("\n", "\r")  # as a terminal in line mode changed enter
     FilteredParser.note_answer = note_answer
-    apply_patches((*PATCHES, *rendering.PATCHES))
+    apply_patches((*PATCHES, *rendering.PATCHES, *input_thread.PATCHES))
 
 
 def _disable_mouse_and_pixels(driver: Any) -> None:  # noqa: ANN401 - a driver, private attributes included
@@ -75,6 +75,11 @@ class FilteredParser(XTermParser):
         super().__init__(debug)
         self._partial = ""
         self._early, FilteredParser.typed = FilteredParser.typed, ""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether `tick` has something to do before more is typed."""
+        return bool(self._early) or getattr(self, "_timeout_time", 0.0) is not None
 
     def tick(self) -> Iterable[Message]:
         """Yields the keys typed before the start, then what Textual has pending."""

@@ -204,6 +204,25 @@ def test_it_is_quiet_only_after_ten_times_the_usual(log: Path) -> None:
     assert "quiet for 6m12s, usually 1.2s" in status(page)
 
 
+def test_an_age_that_looks_the_same_is_no_news(log: Path) -> None:
+    session = opened(log)
+    settled(session)
+    last = os.stat(log).st_mtime
+    assert session.page(last + 9.2) != session.page(last + 10.2)
+    assert session.page(last + 10.2) == session.page(last + 14.8)
+    assert session.page(last + 15.2) != session.page(last + 14.8)
+
+
+@pytest.mark.parametrize(("live", "looks"), [(True, 1), (False, 4)])
+def test_the_log_of_an_ended_run_is_looked_at_less_often(log: Path, live: bool, looks: int) -> None:  # noqa: FBT001
+    thread = LogThread(lambda _page: None, look_seconds=100.0)
+    thread.open(opened(log, live=live))
+    thread._turn()
+    while thread._session is not None and thread._session.has_work:
+        thread._session.work()
+    assert 100.0 * (looks - 1) < (thread._seconds_to_wait() or 0.0) <= 100.0 * looks
+
+
 def test_a_narrow_status_row_drops_whole_parts(log: Path) -> None:
     page = opened(log).page(time.time())
     assert status(page, 20) == "▾ following"

@@ -63,7 +63,8 @@ def test_a_class_is_the_same(
 
 def test_a_binding_that_is_added_to_a_class_is_not_added_to_its_base(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DOMNode, "__init_subclass__", classmethod(init_subclass))
-    parent: Any = type(Widget)("Parent", (Widget,), {"BINDINGS": [Binding("x", "mine")]})
-    child: Any = type(Widget)("Child", (parent,), {})
+    metaclass: Any = type(Widget)
+    parent = metaclass("Parent", (Widget,), {"BINDINGS": [Binding("x", "mine")]})
+    child = metaclass("Child", (parent,), {})
     child._merged_bindings._add_binding(Binding("x", "second"))
     assert [binding.action for binding in parent._merged_bindings.key_to_bindings["x"]] == ["mine"]

@@ -20,11 +20,11 @@ PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 # In a process of its own: in this one they may have been applied by an earlier test.
 PRINT_UNFIT = """
 from unittest import mock
-from backprop_tui.tui.textual_patches import class_creation, rendering, terminal_io
+from backprop_tui.tui.textual_patches import class_creation, input_thread, rendering, terminal_io
 with mock.patch("backprop_tui.tui.textual_patches.apply_patches"):
     from backprop_tui.tui.textual_patches import command_palette
-patches = (*terminal_io.PATCHES, *rendering.PATCHES, *class_creation.PATCHES, *command_palette.PATCHES)
-print([patch.name for patch in patches if not patch.fits()])
+modules = (terminal_io, rendering, input_thread, class_creation, command_palette)
+print([patch.name for module in modules for patch in module.PATCHES if not patch.fits()])
 """
 
 
