@@ -149,6 +149,7 @@ class JobReport:
     name: str = ""
     preempted: bool = False  # its end was announced to it
     killed: bool = False  # its program was killed by a signal
+    end: str | None = None  # when Slurm ends it at the latest
 
     def carries(self, run_id: str, number: int) -> bool:
         """Whether it is the job of this number of the run, by its name."""
@@ -200,6 +201,7 @@ def parse_job(text: str) -> JobReport | None:
         reason=_known(fields.get("Reason", "")),
         node=_known(fields.get("NodeList", "")),
         start=_known(fields.get("StartTime", "")),
+        end=_known(fields.get("EndTime", "")),
         name=fields.get("JobName", ""),
         preempted=_known(fields.get("PreemptTime", "")) is not None,
         killed=not fields.get("ExitCode", "0:0").endswith(":0"),
@@ -218,6 +220,7 @@ class SlurmEnd(StrEnum):
     PREEMPTED = "slurm_preempted"
     NODE_FAILED = "slurm_node_failed"
     OUT_OF_MEMORY = "host_oom"
+    SIGNALED = "slurm_signaled"  # by sbatch --signal or scancel --signal: the job goes on
     GONE = "slurm_job_gone"  # without a reason that Slurm names
 
 
@@ -236,6 +239,7 @@ _END_WORDS = {
     SlurmEnd.PREEMPTED: "preempted by another Slurm job",
     SlurmEnd.NODE_FAILED: "its node failed",
     SlurmEnd.OUT_OF_MEMORY: "killed by Slurm for using more memory than its job has",
+    SlurmEnd.SIGNALED: "asked to end by a signal to its Slurm job",
     SlurmEnd.GONE: "its Slurm job ended",
 }
 
@@ -254,3 +258,16 @@ def end_of(report: JobReport | None) -> SlurmEnd | None:
 
 def end_words(end: SlurmEnd) -> str:
     return _END_WORDS[end]
+
+
+def preemption_grace(report: JobReport | None, now: float) -> float:
+    """The seconds until Slurm ends a job that it has told of its preemption; 0 for any other job."""
+    if report is None or not report.preempted or report.end is None:
+        return 0.0
+    from datetime import datetime  # rarely needed
+
+    try:
+        end = datetime.fromisoformat(report.end).timestamp()  # in local time, as Slurm prints it
+    except ValueError:
+        return 0.0
+    return max(0.0, end - now)

@@ -69,7 +69,11 @@ class Slurm:
         return self.ask(run)()
 
     def ask(self, run: Run) -> Callable[[], str]:
-        """Asks what `check` answers; the result waits for the answer. Raises: SlurmUnavailable."""
+        """Asks what `check` answers; the result waits for the answer. Raises: UsageError, SlurmUnavailable."""
+        if run.spec.slurm.extra:
+            from backprop_tui.domain.slurm_extra import check_extra  # rarely needed
+
+            check_extra(run.spec.slurm.extra)
         answer = self._start("sbatch", ["--test-only", *options_of(run)], script="#!/bin/sh\n", errors=True)
         return lambda: answer().strip().removeprefix("sbatch: ")
 
@@ -89,7 +93,10 @@ class Slurm:
             *options_of(run),
         ]
         answer = self._call("sbatch", options, script=f"#!/bin/sh\nexec {shlex.join(words)}\n")
-        return answer.strip().partition(";")[0]
+        job_id = re.search(r"^(\d+)(?:;.*)?\s*\Z", answer, re.MULTILINE)  # a site's sbatch may print more before it
+        if job_id is None:
+            raise SlurmUnavailable(f"sbatch printed no job id: {answer.strip() or 'nothing at all'}")
+        return job_id[1]
 
     def release(self, job_id: str) -> None:
         """Lets a job start that was submitted held; does nothing to one that was released."""
@@ -134,13 +141,6 @@ class Slurm:
         shown = self._ask("scontrol", ["show", "config"])
         match = re.search(rf"^{name}\s*=[^\S\n]*(.*?)\s*$", shown, re.MULTILINE)
         return "" if match is None else match[1]
-
-    def signal(self, job_id: str, name: str) -> None:
-        """Sends a signal such as "USR2" to the program of the job's batch script, and to nothing else.
-
-        Without --batch scancel reports success and reaches only the job's steps, of which there are none.
-        """
-        self._call("scancel", ["--batch", f"--signal={name}", job_id])
 
     def set_time_limit(self, job_id: str, minutes: int | None) -> None:
         """Sets the time limit of a job that waits or runs; None is the longest that Slurm has."""
@@ -283,12 +283,13 @@ def limit_minutes(run: Run) -> int | None:
 
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`
 # would keep more out, but with it slurmd reads the login environment first, which takes half a second and more.
+_NOT_PASSED = frozenset({"SBATCH_ARRAY_INX", "SBATCH_WAIT"})  # a run is one job, and no command waits for its end
 _CLUSTER = ("PATH", "SLURM_CONF", "SLURM_CLUSTERS")
 _PASSED = frozenset({*_CLUSTER, "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ", ALLOW_SHARED})
 
 
 def _is_passed(name: str) -> bool:
-    return name in _PASSED or name.startswith("SBATCH_")
+    return name in _PASSED or (name.startswith("SBATCH_") and name not in _NOT_PASSED)
 
 
 _UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zero Bytes were transmitted", "timed out")
@@ -296,7 +297,7 @@ _UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zer
 
 def _failure(program: str, output: str) -> SlurmRefused | SlurmUnavailable:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    words = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines)
+    words = "; ".join(re.sub(rf"^(\S*/)?{program}: (error: )?", "", line).removeprefix("error: ") for line in lines)
     if any(sign in words for sign in _UNREACHABLE):
         return SlurmUnavailable(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
     return SlurmRefused(f"{program}: {words or 'failed without a message'}")
