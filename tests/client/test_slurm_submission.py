@@ -12,7 +12,7 @@ from backprop_tui.client.run_request import RunOptions, RunRequest
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import submit_now
 from backprop_tui.client.submit import submit
-from backprop_tui.domain.errors import SlurmRefused
+from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.run import Dependency
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
@@ -97,3 +97,43 @@ def test_a_refused_run_is_not_queued_and_not_visible(session: ClientSession, slu
         submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
     assert [os.listdir(folder) for folder in (session.home.runs, session.home.new, session.home.active)] == [[], [], []]
     assert [call.split()[:2] for call in slurm.calls] == [["sbatch", "--test-only"]]
+
+
+@pytest.mark.parametrize("option", ["--job-name=x", "--array=0-3", "--wait"])
+def test_an_option_that_would_lose_the_job_is_refused_before_sbatch_is_called(
+    session: ClientSession, slurm: FakeSlurm, tmp_path: Path, option: str
+) -> None:
+    request = RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm", slurm_extra=(option,))
+    with pytest.raises(UsageError, match=option):
+        submit(session, request)
+    assert (os.listdir(session.home.runs), slurm.calls) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "job_id"), [("12\n", "12"), ("12;alpha\n", "12"), ("Your project has 7 hours left\n12\n", "12")]
+)
+def test_the_id_of_the_job_is_the_last_that_sbatch_prints(
+    session: ClientSession, slurm: FakeSlurm, run: RunDirectory, answer: str, job_id: str
+) -> None:
+    slurm.answers("sbatch", answer)
+    submit_now(session, "a")
+    submitted = run.read().submitted_job
+    assert submitted is not None
+    assert submitted.id == job_id
+
+
+@pytest.mark.parametrize("answer", ["", "Submitted\n"])
+def test_a_job_without_an_id_is_not_recorded_and_may_exist(
+    session: ClientSession, slurm: FakeSlurm, run: RunDirectory, answer: str
+) -> None:
+    slurm.answers("sbatch", answer)
+    submit_now(session, "a")
+    assert (run.read().submitted_job, run.is_job_announced(1)) == (None, True)
+
+
+def test_the_users_variables_make_no_other_job(session: ClientSession, slurm: FakeSlurm, run: RunDirectory) -> None:
+    slurm.does("sbatch", "env | grep ^SBATCH_ > variables; echo 12")
+    given = {"SBATCH_PARTITION": "main", "SBATCH_ARRAY_INX": "0-3", "SBATCH_WAIT": "1"}
+    run.write_environment({"PATH": os.environ["PATH"], **given})
+    submit_now(session, "a")
+    assert (slurm.directory / "variables").read_text() == "SBATCH_PARTITION=main\n"

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.run import SLURM, Attempt, Ended
+from backprop_tui.domain.slurm import JobReport, SlurmEnd
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
 from backprop_tui.launchers import slurm
 from backprop_tui.node import job as node_job
-from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
+from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment, NodeSupervisor
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import failures
 from backprop_tui.store.home import Home
@@ -167,6 +169,43 @@ def test_a_job_without_gpus_starts_nothing_on_a_full_disk(
     assert end.cause is not None
     assert (started, end.cause.kind) == ([], "node_unfit")
     assert (end.reason or "").startswith("refused on n1: disk ")
+
+
+@pytest.mark.parametrize(
+    ("end", "program", "cause"),
+    [
+        (SlurmEnd.PREEMPTED, os.getppid(), "slurm_preempted"),
+        (None, os.getppid(), "slurm_signaled"),
+        (None, 0, "slurm_job_gone"),  # the signal comes from the kernel, since the program of the job was killed
+    ],
+)
+def test_a_signal_is_explained_by_what_slurm_says_and_by_whether_the_job_goes_on(
+    store: Home, end: SlurmEnd | None, program: int, cause: str
+) -> None:
+    supervisor = NodeSupervisor(home=store, config_path="", find_end=lambda: end, program=program)
+    assert supervisor.session_end().cause == cause
+
+
+@pytest.mark.parametrize(("preempted", "seconds"), [(False, 28.0), (True, 68.0)])
+def test_a_script_has_until_slurm_kills_its_job(
+    clock: Clock,
+    store: Home,
+    directory: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    preempted: bool,
+    seconds: float,
+) -> None:
+    end = datetime.fromtimestamp(clock.time() + 40.0).isoformat()  # noqa: DTZ006 - as Slurm prints it
+    report = JobReport(id="12", state="RUNNING" if preempted else "COMPLETING", end=end, preempted=preempted)
+    monkeypatch.setattr(Job, "_slurm_job", lambda _: report)
+    monkeypatch.setattr(slurm.Slurm, "kill_seconds", lambda _: 30.0)
+    start = start_on("n1", store)
+    start._limit_stop()
+    assert start._kill_at == seconds
+    clock.passes(3.0)
+    start._limit_stop()  # Slurm signals a job more than once
+    assert start._kill_at == seconds
 
 
 def test_a_wait_for_silence_is_longer_than_steps_may_take() -> None:

@@ -19,7 +19,7 @@ from tests.slurm.cluster import SlurmCluster
 from tests.slurm.configuration import CPUS_OF_NODE
 from tests.support import processes
 from tests.support.commands import Commands
-from tests.support.sandbox import Sandbox, Submitted, script
+from tests.support.sandbox import Sandbox, Submitted, python, script
 
 QUICK = StopPlan(grace_seconds=0.3)
 SECONDS = 60.0
@@ -112,6 +112,42 @@ def check_a_preemption(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     await_second_attempt(again)
     record = again.run()
     assert (record.attempts[0].status, record.attempts[1].resumed_from is not None) == (Status.STOPPED, True)
+    cluster.run("scancel", job_of(again))
+
+
+SAVES_SLOWLY = """
+import signal, sys, time
+def save(*_):
+    time.sleep(6)
+    print("saved", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGINT, save)
+print("ready", flush=True)
+while True: time.sleep(60)
+"""
+
+
+def test_a_preempted_run_gets_the_signal_it_asked_for_and_the_grace_time_to_save(
+    sandbox: Sandbox, cluster: SlurmCluster
+) -> None:
+    """Six seconds, which is more than the five (KillWait) that Slurm leaves a job that it ends otherwise."""
+    options = slurm("--nodelist=n1", "--signal=B:USR1@60", partition="spare")
+    run = sandbox.submit(*python(SAVES_SLOWLY), slurm=options)
+    run.wait(lambda: run.status() is Status.RUNNING and b"ready" in run.log(), "ready")
+    job = cluster.submit("echo first", "--nodelist=n1", "--exclusive")
+    assert cause_of(run) == (Status.STOPPED, "slurm_preempted")
+    assert b"saved" in run.log()
+    cluster.wait_for_output(job, "first")
+
+
+def test_a_signal_to_a_job_that_goes_on_asks_its_run_to_end(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """Whoever sends it, and whichever it is: it is no stop by a person, and what has retries continues."""
+    final = running(sandbox)
+    again = running(sandbox, *script("saves.py", 4000, 0.05, 5), retries=1)
+    cluster.run("scancel", "--batch", "--signal=USR1", job_of(final))
+    cluster.run("scancel", "--batch", "--signal=TERM", job_of(again))
+    assert cause_of(final) == (Status.STOPPED, "slurm_signaled")
+    await_second_attempt(again)
     cluster.run("scancel", job_of(again))
 
 
