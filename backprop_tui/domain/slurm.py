@@ -149,6 +149,7 @@ class JobReport:
     name: str = ""
     preempted: bool = False  # its end was announced to it
     killed: bool = False  # its program was killed by a signal
+    restarts: int = 0  # how often it was queued again
     end: str | None = None  # when Slurm ends it at the latest
 
     def carries(self, run_id: str, number: int) -> bool:
@@ -201,6 +202,7 @@ def parse_job(text: str) -> JobReport | None:
         reason=_known(fields.get("Reason", "")),
         node=_known(fields.get("NodeList", "")),
         start=_known(fields.get("StartTime", "")),
+        restarts=int(fields["Restarts"]) if fields.get("Restarts", "").isdecimal() else 0,
         end=_known(fields.get("EndTime", "")),
         name=fields.get("JobName", ""),
         preempted=_known(fields.get("PreemptTime", "")) is not None,
@@ -220,6 +222,7 @@ class SlurmEnd(StrEnum):
     PREEMPTED = "slurm_preempted"
     NODE_FAILED = "slurm_node_failed"
     OUT_OF_MEMORY = "host_oom"
+    REQUEUED = "slurm_requeued"
     SIGNALED = "slurm_signaled"  # by sbatch --signal or scancel --signal: the job goes on
     GONE = "slurm_job_gone"  # without a reason that Slurm names
 
@@ -239,6 +242,7 @@ _END_WORDS = {
     SlurmEnd.PREEMPTED: "preempted by another Slurm job",
     SlurmEnd.NODE_FAILED: "its node failed",
     SlurmEnd.OUT_OF_MEMORY: "killed by Slurm for using more memory than its job has",
+    SlurmEnd.REQUEUED: "its Slurm job was queued again (scontrol requeue)",
     SlurmEnd.SIGNALED: "asked to end by a signal to its Slurm job",
     SlurmEnd.GONE: "its Slurm job ended",
 }

@@ -19,6 +19,7 @@ _LONG = {
     "--hold": ("the job is released once it is recorded", "afterwards: scontrol hold JOB"),
     "--clusters": ("squeue would not be asked there", "set SLURM_CLUSTERS, which all commands of Slurm read"),
     "--chdir": ("the script starts in the directory of the run", "--cwd sets it"),
+    "--requeue": ("another attempt is another job, which continues from a checkpoint", "--retries N submits it"),
     "--help": ("sbatch would submit nothing", "see: man sbatch"),
     "--usage": ("sbatch would submit nothing", "see: man sbatch"),
     "--version": ("sbatch would submit nothing", "see: sbatch --version"),

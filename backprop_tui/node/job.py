@@ -389,8 +389,11 @@ class Job:
             self._kill_at = now + preemption_grace(report, time.time()) + max(0.0, seconds - END_SECONDS)
 
     def _find_end(self) -> SlurmEnd | None:
-        """Why Slurm ends this job."""
-        return end_of(self._slurm_job())
+        """Why Slurm ends this job, or this start of it."""
+        report = self._slurm_job()
+        if report is not None and report.restarts > int(self._environment.variables.get("SLURM_RESTART_COUNT", 0)):
+            return SlurmEnd.REQUEUED
+        return end_of(report)
 
     def _slurm_job(self) -> JobReport | None:
         return self._slurm().job(self._environment.id)

@@ -25,6 +25,7 @@ from backprop_tui.domain.slurm_extra import check_extra, gives_dependency
         (["-H"], "--hold", "scontrol hold"),
         (["-M", "other"], "--clusters", "SLURM_CLUSTERS"),
         (["--chdir=/tmp"], "--chdir", "--cwd"),
+        (["--requeue"], "--requeue", "--retries N"),
         (["-h"], "--help", "man sbatch"),
     ],
 )
@@ -47,7 +48,7 @@ def test_a_word_that_sbatch_would_take_for_the_script_is_refused(words: list[str
     [
         ["--exclude", "n1", "-w", "n2", "--time=60"],
         ["-xJupiter", "-pWide", "--wait-all-nodes=1", "--signal=B:USR1@60"],
-        ["--requeue", "--reservation=a", "-d", "singleton", "--nodes=1", "-vv", "--comment=-J"],
+        ["--no-requeue", "--reservation=a", "-d", "singleton", "--nodes=1", "-vv", "--comment=-J"],
     ],
 )
 def test_other_options_are_passed_on(words: list[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.run import SLURM, Attempt, Ended
-from backprop_tui.domain.slurm import JobReport, SlurmEnd
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, parse_job
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
 from backprop_tui.launchers import slurm
@@ -184,6 +184,35 @@ def test_a_signal_is_explained_by_what_slurm_says_and_by_whether_the_job_goes_on
 ) -> None:
     supervisor = NodeSupervisor(home=store, config_path="", find_end=lambda: end, program=program)
     assert supervisor.session_end().cause == cause
+
+
+@pytest.mark.parametrize(("restarts", "cause"), [(1, "slurm_cancelled"), (2, "slurm_requeued")])
+def test_a_job_that_is_queued_again_was_not_cancelled(
+    store: Home, monkeypatch: pytest.MonkeyPatch, restarts: int, cause: str
+) -> None:
+    shown = f"JobId=12 JobName=run-a-1 JobState=COMPLETING Reason=None ExitCode=0:0 Restarts={restarts}"
+    monkeypatch.setattr(Job, "_slurm_job", lambda _: parse_job(shown))
+    environment = JobEnvironment(id="12", node="n1", gpus=(), variables={"SLURM_RESTART_COUNT": "1"})
+    assert Job(environment, store.root, "a", "")._find_end() == cause
+
+
+def test_a_start_that_goes_on_with_the_next_attempt_is_the_job_of_that(
+    clock: Clock, started: list[Job], store: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restarted controller starts a job again, on another node, after the first start and its script have died."""
+    monkeypatch.setattr(slurm.Slurm, "setting", lambda *_: "proctrack/cgroup")  # nothing is left of that start
+    monkeypatch.setattr(Job, "_slurm_job", lambda _: None)
+    guardian = Runs(store).guarded("a", spec={"launcher": SLURM, "retries": 1}, job=job(host="login1"))
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, boot_id="of another node")))
+    guardian.dies()
+    guardian.directory.claim(1, holder())
+    second = start_on("n2", store)
+    assert second._take_over()
+    run = guardian.directory.read()
+    assert (started, run.status, len(run.attempts)) == ([second], Status.STARTING, 2)
+    assert run.attempts[0].status is Status.LOST
+    assert run.job is not None
+    assert run.job.attempt == 2, "or it would not submit the attempt after that"
 
 
 @pytest.mark.parametrize(("preempted", "seconds"), [(False, 28.0), (True, 68.0)])
