@@ -188,6 +188,16 @@ def test_a_job_that_its_user_holds_stays_held(login: Login) -> None:
     assert directory.read().status is Status.QUEUED
 
 
+def test_a_held_queue_submits_nothing_until_it_is_released(login: Login) -> None:
+    directory = login.waiting()
+    Path(login.home.queue_held).touch()
+    login.looks()
+    assert (login.calls("sbatch"), login.reason()) == ([], "queue held by you, nothing new is submitted")
+    os.unlink(login.home.queue_held)
+    login.looks()
+    assert directory.read().submitted_job is not None
+
+
 # cancels_unrecorded_job
 
 
@@ -288,6 +298,18 @@ def test_a_claim_of_a_job_that_slurm_saw_end_is_settled_sooner(login: Login) -> 
     assert (end.status, end.cause and end.cause.kind) == (Status.STOPPED, "slurm_cancelled")
 
 
+def test_an_end_that_was_meant_for_another_job_is_not_recorded(login: Login) -> None:
+    """A person has resumed the run since the supervisor looked."""
+    directory = login.waiting(job=job(host="login1"))
+    login.answers(squeue=queue_line(12, "a-1"))
+    login.looks()
+    (before,) = login.queue.runs
+    directory.write(replace(directory.read(), job=replace(job(13, host="login1"), number=2)), durable=False)
+    login.queue._end_submitted(before, job(host="login1"), "gone", None, is_over=True)
+    assert directory.read().status is Status.QUEUED
+    assert login.calls("scancel") == []
+
+
 # awaits_silence
 
 
@@ -303,6 +325,21 @@ def test_a_run_that_slurm_forgot_is_lost_when_nobody_writes_for_it(login: Login)
     end = end_of(guardian.directory)
     assert (end.status, end.cause and end.cause.kind) == (Status.LOST, "slurm_job_gone")
     assert login.calls("sbatch") == []
+
+
+@pytest.mark.parametrize("squeue", [None, queue_line(12, "a-1", "COMPLETING", "None")])
+def test_a_run_is_not_lost_while_its_job_may_live(login: Login, squeue: str | None) -> None:
+    """The controller does not answer, or Slurm is still ending the job."""
+    guardian = login.running()
+    guardian.dies()
+    login.answers(squeue=squeue, scontrol=None)
+    for _ in range(20):
+        login.looks()
+    assert guardian.directory.read().status is Status.RUNNING
+    login.answers(squeue="")
+    for _ in range(20):
+        login.looks()
+    assert guardian.directory.read().status is Status.LOST
 
 
 def test_a_script_that_its_job_has_left_is_killed_before_its_run_is_lost(login: Login) -> None:

@@ -15,6 +15,7 @@ from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity
+from backprop_tui.processes.tree import children
 from tests.slurm.cluster import SlurmCluster
 from tests.slurm.configuration import CPUS_OF_NODE
 from tests.support import processes
@@ -201,20 +202,16 @@ def test_a_job_that_slurm_starts_twice_runs_its_script_once(sandbox: Sandbox, cl
 
 def test_a_killed_program_on_the_node_ends_its_run(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     run = running(sandbox)
-    program = next(
-        each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job"
-    )
-    assert processes.kill(program)
+    assert processes.kill(program_of(sandbox))
     assert cause_of(run)[1] == "slurm_job_gone"
     run.wait(lambda: not run.living_reporters(), "the script has ended")
 
 
 def test_a_killed_program_and_its_guardian_leave_no_script(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """Without a supervisor, which would kill the script of a job that is gone if it finds it on its own machine."""
     run = running(sandbox)
-    program = next(
-        each for each in processes.with_environment(sandbox.folder) if processes.comm(each.pid) == "backprop-job"
-    )
-    guardian = run.wait(run.guardian, "its guardian")
+    leave_login_node(sandbox)
+    program, guardian = program_of(sandbox), run.wait(run.guardian, "its guardian")
     assert processes.kill(program, signal.SIGSTOP)
     assert processes.kill(guardian)
     assert processes.kill(program)
@@ -222,11 +219,31 @@ def test_a_killed_program_and_its_guardian_leave_no_script(sandbox: Sandbox, clu
     run.wait(lambda: not run.living_reporters(), "the script has ended")
 
 
-def test_runs_end_while_nobody_is_on_the_login_node(sandbox: Sandbox, commands: Commands) -> None:
+def leave_login_node(sandbox: Sandbox) -> None:
+    """Waits until nothing of ours is there: the job runs, and nothing waits."""
+    sandbox.wait_until(lambda: sandbox.supervisor() is None and sandbox.fork_server() is None, "no supervisor")
+
+
+def test_the_script_of_a_killed_guardian_stays_below_the_program_of_the_job(
+    sandbox: Sandbox, cluster: SlurmCluster
+) -> None:
+    """Slurm without cgroups finds only what descends from that."""
+    run, program = running(sandbox), program_of(sandbox)
+    assert processes.kill(run.wait(run.guardian, "its guardian"))
+    run.wait(lambda: "adopted" in run.events(), "adopted")
+    script_process = run.script()
+    assert script_process is not None
+    assert script_process.pid in children(program.pid)
+    cluster.run("scancel", job_of(run))
+    assert cause_of(run) == (Status.STOPPED, "slurm_cancelled")
+
+
+def test_nothing_stays_on_the_login_node_while_a_job_runs_and_its_end_is_seen(
+    sandbox: Sandbox, commands: Commands
+) -> None:
     run = running(sandbox, *script("waits_for_go.py", 0))
-    for each in (sandbox.fork_server(), sandbox.supervisor()):
-        assert each is not None
-        assert processes.kill(each)
+    leave_login_node(sandbox)
+    assert run.status() is Status.RUNNING
     Path(run.run().spec.cwd, "go").touch()
     assert run.outcome() == (Status.COMPLETED, 0, None)
     assert commands("list").code == 0
