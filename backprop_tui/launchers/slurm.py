@@ -154,9 +154,9 @@ class Slurm:
         self._call("scontrol", ["update", f"JobId={job_id}", *words])
 
     def partitions(self) -> list[str]:
-        """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
-        lines = self._ask("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
-        return [words for line in lines if (words := partition_words(line))]
+        """The partitions that this user may use: `main (default)`, `short, 01:00:00 at most`, `old, down`."""
+        lines = self._ask("scontrol", ["show", "partition", "-o"]).splitlines()
+        return [partition_words(line) for line in lines if line.startswith("PartitionName=")]
 
     def _call(self, program: str, arguments: Sequence[str], *, script: str = "") -> str:
         """Its output. Raises: SlurmRefused, SlurmUnavailable."""
@@ -261,11 +261,12 @@ def _begin(run: Run) -> list[str]:
 
 
 def partition_words(line: str) -> str:
-    """A line of sinfo, `main*|infinite|up`, in words."""
-    name, limit, state = (*(field.strip() for field in line.split("|")), "", "", "")[:3]
-    default = " (default)" if name.endswith("*") else ""
-    longest = "" if limit in ("", "infinite", "n/a") else f", {limit} at most"
-    return name.removesuffix("*") + default + longest + ("" if state in ("", "up") else f", {state}")
+    """A line of `scontrol show partition -o` in words."""
+    fields = job_fields(line)
+    limit, state = fields.get("MaxTime", ""), fields.get("State", "UP")
+    default = " (default)" if fields.get("Default") == "YES" else ""
+    longest = "" if limit in ("", "UNLIMITED", "NONE") else f", {limit} at most"
+    return fields.get("PartitionName", "") + default + longest + ("" if state == "UP" else f", {state.lower()}")
 
 
 def options_of(run: Run) -> list[str]:

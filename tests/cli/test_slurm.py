@@ -144,10 +144,12 @@ def findings(session: Session, tmp_path: Path, mount: str = "", launcher: str = 
 
 
 def test_the_doctor_asks_slurm(session: Session, slurm: FakeSlurm, tmp_path: Path) -> None:
-    slurm.answers("sinfo", "main*|infinite|up\nshort|1:00:00|up\nold|infinite|down\n")
+    shown = "PartitionName={} AllowGroups=ALL Default={} MaxTime={} State={} TotalCPUs=8\n"
+    partitions = (("main", "YES", "UNLIMITED", "UP"), ("short", "NO", "01:00:00", "UP"), ("old", "NO", "NONE", "DOWN"))
+    slurm.answers("scontrol", "".join(shown.format(*fields) for fields in partitions))
     assert findings(session, tmp_path)[:2] == [
         "ok slurm: answers; jobs of yours in its queue: 0",
-        "ok partitions: main (default); short, 1:00:00 at most; old, down",
+        "ok partitions: main (default); short, 01:00:00 at most; old, down",
     ]
     slurm.answers("squeue", "", code=1, err="slurm_load_jobs error: Unable to contact slurm controller\n")
     assert findings(session, tmp_path)[0].startswith("bad slurm: squeue:")
@@ -179,6 +181,29 @@ def test_the_doctor_is_silent_where_there_is_no_slurm(
 def test_the_doctor_says_whether_locks_reach_other_machines(
     session: Session, slurm: FakeSlurm, tmp_path: Path, kind: str, options: str, level: Level, words: str
 ) -> None:
-    slurm.answers("sinfo", "main*|infinite|up\n")
+    slurm.answers("scontrol", "PartitionName=main Default=YES MaxTime=UNLIMITED State=UP\n")
     mount = NFS.format(root=session.home.root, kind=kind, options=options)
     assert findings(session, tmp_path, mount)[2].startswith(f"{level} shared store: {words}")
+
+
+@pytest.mark.parametrize(
+    ("held", "level", "words"),
+    [
+        (True, Level.OK, "locks reach other machines: that of run a, held on n1, is seen"),
+        (False, Level.WARN, "locks seem not to reach other machines: run a on n1 runs, and its lock is free here"),
+    ],
+)
+def test_the_doctor_looks_at_the_lock_that_a_guardian_on_another_machine_holds(
+    session: Session, slurm: FakeSlurm, runs: Runs, tmp_path: Path, level: Level, words: str, *, held: bool
+) -> None:
+    slurm.answers("scontrol", "PartitionName=main Default=YES MaxTime=UNLIMITED State=UP\n")
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host), created_at=0.0)
+    guardian.edits(replace(guardian.run, host="n1"))
+    if not held:
+        guardian.dies()  # its lock is free, as if it did not reach this machine
+    assert findings(session, tmp_path)[2].startswith(f"{level} shared store: {words}")
+    for path in (guardian.directory.record_path, guardian.directory.live_path):
+        os.utime(path, (0, 0))
+    assert "a local disk" in findings(session, tmp_path)[2], "nobody works"
+    if held:
+        guardian.ends()
