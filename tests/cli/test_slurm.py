@@ -16,11 +16,12 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.run import SLURM, Gpu
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.readings import write_sample
+from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.commands import Commands
 from tests.support.runs import Runs
-from tests.support.slurm import FakeSlurm, job
+from tests.support.slurm import FakeSlurm, hold, job
 from tests.tui.snapshots import gpu, sample
 
 ANSWER = "sbatch: Job 3 to start at 2027-01-15T09:00:00 using 1 processors on nodes n1 in partition main\n"
@@ -119,6 +120,21 @@ def test_a_run_of_another_host_is_shown_with_its_host(obey: Commands, session: S
     directory.write(replace(directory.read(), host="gpu2"), durable=False)
     assert "on gpu2" in obey("list").lines[1]
     guardian.ends()
+
+
+def test_a_run_that_waits_on_another_host_says_where_and_one_for_slurm_does_not(
+    obey: Commands, session: Session, runs: Runs
+) -> None:
+    there = Home(session.home.root, "gpu2")
+    there.prepare()
+    runs.queued("a", host="gpu2")
+    runs.queued("b", spec={"launcher": SLURM}, host="gpu2")
+    held = {"a": [{"check": "load", "message": "load 9 per core"}], "b": [hold()]}
+    write_atomically(there.governor, dump({"held": held, "pid": os.getpid()}), durable=False)
+    on_host, in_slurm = sorted(obey("list").lines[1:], key=lambda line: line.split()[0])
+    assert "on gpu2; #1 load 9 per core" in on_host
+    assert "Slurm: for free nodes" in in_slurm
+    assert "on gpu2" not in in_slurm
 
 
 def test_the_json_of_a_run_of_another_host_says_how_old_it_is(obey: Commands, session: Session, runs: Runs) -> None:
