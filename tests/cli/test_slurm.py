@@ -205,7 +205,7 @@ def test_the_doctor_says_whether_locks_reach_other_machines(
 @pytest.mark.parametrize(
     ("held", "level", "words"),
     [
-        (True, Level.OK, "locks reach other machines: that of run a, held on n1, is seen"),
+        (True, Level.OK, "locks reach other machines: that of run a on n1 is seen here"),
         (False, Level.WARN, "locks seem not to reach other machines: run a on n1 runs, and its lock is free here"),
     ],
 )

@@ -98,7 +98,7 @@ def test_the_doctor_asks_the_cluster_and_tries_the_locks(obey: Commands) -> None
     findings = {check["check"]: check for check in obey("doctor", "--json").json["checks"]}
     assert findings["slurm"]["level"] == "ok"
     assert "main (default); short, 00:01:00 at most" in findings["partitions"]["message"]
-    assert f"that of run {run_id}, held on n1, is seen" in findings["shared store"]["message"]
+    assert f"that of run {run_id} on n1 is seen here" in findings["shared store"]["message"]
     assert obey("stop", "--now", run_id).code == 0
 
 

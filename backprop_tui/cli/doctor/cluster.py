@@ -61,7 +61,7 @@ def _check_reach(home: Home, mount: Mount | None) -> Finding:
     if tried is not None:
         run, is_held = tried
         if is_held:
-            return ok("shared store", f"locks reach other machines: that of run {run.id}, held on {run.host}, is seen")
+            return ok("shared store", f"locks reach other machines: that of run {run.id} on {run.host} is seen here")
         message = f"locks seem not to reach other machines: run {run.id} on {run.host} runs, and its lock is free here"
         return warn("shared store", f"{message}; {_SAFE}", _ONE_MACHINE)
     if mount is None:
