@@ -130,11 +130,16 @@ def job_options(options: SlurmOptions, *, gpus: int | None, limit_minutes: int |
 
 
 def _gres(kind: str | None, gpus: int | None) -> str | None:
-    """`gpu:2`; with a kind `gpu:a100:2`. A request with a number of its own is kept unless a run asks for GPUs."""
-    if not gpus:
-        return None if gpus == 0 else kind
-    base = re.sub(r":\d+$", "", kind) if kind is not None and "," not in kind else "gpu"
-    return f"{base}:{gpus}"
+    """`gpu:2`; with a kind `gpu:a100:2`. A request is kept but for the number of GPUs that a run asks for."""
+    if gpus is None:
+        return kind
+    parts = [] if kind is None else kind.split(",")
+    of_gpus = [part for part in parts if part.removeprefix("gres/").partition(":")[0] == "gpu"]
+    others = [part for part in parts if part not in of_gpus]
+    if gpus > 0:
+        base = re.sub(r":\d+$", "", of_gpus[0]) if of_gpus else "gpu"
+        others.insert(0, f"{base}:{gpus}")
+    return ",".join(others) or None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import submit_now
 from backprop_tui.client.submit import submit
 from backprop_tui.domain.errors import SlurmRefused, UsageError
-from backprop_tui.domain.run import Dependency
+from backprop_tui.domain.run import Dependency, Queued
+from backprop_tui.domain.slurm import job_name
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
@@ -51,6 +54,29 @@ def test_a_command_submits_its_run_and_releases_the_job(
     assert job is not None
     assert job.id == "12"
     assert slurm.calls[-1] == "scontrol release 12"
+
+
+def test_a_job_is_submitted_so_that_it_starts_once_it_is_on_record_and_only_once(
+    session: ClientSession, slurm: FakeSlurm, run: RunDirectory
+) -> None:
+    slurm.does("sbatch", "cat > script; echo 12")
+    submit_now(session, "a")
+    words = slurm.calls[0].split()
+    expected = {"--parsable", "--hold", "--no-requeue", "--open-mode=append", "--time=16"}
+    expected |= {f"--output={run.path}/slurm-1.log", f"--job-name={job_name('a', run.read().name, 1)}"}
+    assert expected <= set(words)
+    assert not any(word.startswith("--begin") for word in words)
+    script = (slurm.directory / "script").read_text()
+    assert re.fullmatch(rf"#!/bin/sh\nexec .*/slurm_job.py {session.home.root} a 1 .*\n", script)
+
+
+def test_slurm_waits_before_a_retry(session: ClientSession, slurm: FakeSlurm) -> None:
+    now = time.time()
+    directory = Runs(session.home).queued("b", spec={"launcher": "slurm"}, state=Queued(since=now, not_before=now + 60))
+    directory.write_environment({"PATH": os.environ["PATH"]})
+    submit_now(session, "b")
+    (begin,) = [word for word in slurm.calls[0].split() if word.startswith("--begin")]
+    assert 50 <= int(begin.removeprefix("--begin=now+")) <= 60
 
 
 def test_a_command_submits_the_run_that_it_resumes(session: ClientSession, slurm: FakeSlurm) -> None:
