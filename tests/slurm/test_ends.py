@@ -250,6 +250,22 @@ def test_nothing_stays_on_the_login_node_while_a_job_runs_and_its_end_is_seen(
     sandbox.wait_until_all_is_indexed()
 
 
+def test_slices_and_retries_go_on_without_a_supervisor(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+    """The job of an attempt submits the next one."""
+    retried = running(sandbox, *script("saves.py", 4000, 0.05, 5), retries=1)
+    sliced = running(sandbox, *script("saves.py", 1000, 0.05, 5), max_run_seconds=2.0, total_seconds=4.0, stop=QUICK)
+    for each in (sandbox.fork_server(), sandbox.supervisor()):
+        assert each is not None
+        assert processes.kill(each)
+    cluster.run("scancel", "--batch", "--signal=TERM", job_of(retried))
+    await_second_attempt(retried)
+    assert sliced.end(seconds=SECONDS).status is Status.TIMEBOXED
+    assert len(sliced.run().attempts) > 1
+    assert sandbox.supervisor() is None
+    cluster.run("scancel", job_of(retried))
+    assert cause_of(retried) == (Status.STOPPED, "slurm_cancelled")
+
+
 def test_an_impossible_request_is_refused_in_slurms_words(sandbox: Sandbox, commands: Commands) -> None:
     answer = commands("run", "-d", "--launcher", "slurm", "--gpus", "3", "--", "true")
     assert answer.code == 2
