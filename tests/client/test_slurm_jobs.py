@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.client.control import edit_requests, wait_for_all
+from backprop_tui.client import control
+from backprop_tui.client.control import edit_requests, pause_requests, wait_for_all
 from backprop_tui.client.queueing import move, queue_positions, still_starts, waiting_here
 from backprop_tui.client.rerun import change_queued
 from backprop_tui.client.run_request import RunRequest
@@ -21,7 +22,7 @@ from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
-from tests.support.slurm import FakeSlurm, job
+from tests.support.slurm import FakeSlurm, job, shown_job
 
 
 @pytest.fixture
@@ -191,3 +192,25 @@ def test_a_run_whose_job_has_begun_or_that_is_local_gets_no_options(
     (outcome,) = wait_for_all(edit_requests(session, ["b"], EditRequest(slurm=SlurmOptions(qos="high")), None))
     assert "run b is not for Slurm" in str(getattr(outcome, "error", ""))
     assert slurm.calls == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("SUSPENDED", ": Slurm has suspended job 12; scontrol resume 12 ends that"), ("RUNNING", "")]
+)
+def test_a_request_that_waits_says_whether_slurm_has_suspended_the_job(
+    session: ClientSession,
+    runs: Runs,
+    slurm: FakeSlurm,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
+    reason: str,
+) -> None:
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host))
+    guardian.directory.write_environment(session.environment)
+    slurm.answers("scontrol", shown_job(12, "a-1", state))
+    monkeypatch.setattr(control, "SLOW_SECONDS", 0.0)
+    (pause,) = pause_requests(session, ["a"])
+    assert pause.poll() is None
+    assert capsys.readouterr().err == f"backprop-tui: still waiting for run a{reason}\n"
+    guardian.ends()
