@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backprop_tui.client import control
-from backprop_tui.client.control import edit_requests, pause_requests, wait_for_all
+from backprop_tui.client.control import ControlOutcome, edit_requests, pause_requests, stop_requests, wait_for_all
 from backprop_tui.client.queueing import move, queue_positions, still_starts, waiting_here
 from backprop_tui.client.rerun import change_queued
 from backprop_tui.client.run_request import RunRequest
@@ -17,9 +17,10 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import release_job
 from backprop_tui.client.submit import plan, queue_runs
 from backprop_tui.domain.errors import SlurmRefused, UsageError
-from backprop_tui.domain.requests import EditRequest, TimeboxRequest
+from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.domain.status import Status
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
 from tests.support.slurm import FakeSlurm, job, shown_job
@@ -117,6 +118,27 @@ def test_a_held_job_is_released(session: ClientSession, runs: Runs, slurm: FakeS
     submitted(session, runs)
     assert release_job(split(session.home)[0][0].run, RunDirectory(session.home.run_folder("a"))) == "12"
     assert slurm.calls == ["scontrol release 12"]
+
+
+def test_a_stop_cancels_a_job_that_waits(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    submitted(session, runs)
+    slurm.answers("scontrol", shown_job(12, "a-1", "PENDING"))
+    (outcome,) = wait_for_all(stop_requests(session, ["a"]))
+    assert isinstance(outcome, ControlOutcome)
+    assert outcome.run.status is Status.STOPPED
+    assert slurm.calls == ["scontrol show job -o 12", "scancel 12"]
+    assert (RunDirectory(session.home.run_folder("a")).claimed(1) or {})["by"] == "client"
+
+
+def test_a_stop_leaves_the_end_to_a_job_that_has_begun(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    submitted(session, runs)
+    directory = RunDirectory(session.home.run_folder("a"))
+    directory.claim(1, {"by": "job", "job": "12", "node": "n1"})
+    (stop,) = stop_requests(session, ["a"])
+    assert stop.poll() is None
+    assert directory.read().status is Status.QUEUED
+    assert [type(request) for request in directory.requests_after(0)[0]] == [StopRequest]
+    assert slurm.calls == []
 
 
 def give(session: ClientSession, **options: Any) -> object:

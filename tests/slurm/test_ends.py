@@ -97,6 +97,7 @@ def check_cancellations(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     assert cause_of(pending) == (Status.STOPPED, "slurm_cancelled")
     assert pending.reports() == []
     assert cause_of(stubborn) == (Status.STOPPED, "slurm_cancelled")
+    assert stubborn.end().signal == "SIGKILL", "by its guardian, which writes the end before Slurm kills that, too"
     assert stubborn.living_reporters() == []
 
 
