@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Queued, Run
@@ -70,6 +70,11 @@ class Slurm:
 
     def ask(self, run: Run) -> Callable[[], str]:
         """Asks what `check` answers; the result waits for the answer. Raises: UsageError, SlurmUnavailable."""
+        clusters = self.environment.get("SBATCH_CLUSTERS")
+        if clusters and clusters != self.environment.get("SLURM_CLUSTERS"):
+            raise UsageError(
+                f"SBATCH_CLUSTERS={clusters}: only sbatch reads it", "set SLURM_CLUSTERS, which squeue reads, too"
+            )
         if run.spec.slurm.extra:
             from backprop_tui.domain.slurm_extra import check_extra  # rarely needed
 

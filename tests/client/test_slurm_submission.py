@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from backprop_tui.client.submit import submit
 from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.run import Dependency, Queued
 from backprop_tui.domain.slurm import job_name
+from backprop_tui.launchers.slurm import Slurm
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
@@ -163,3 +165,13 @@ def test_the_users_variables_make_no_other_job(session: ClientSession, slurm: Fa
     run.write_environment({"PATH": os.environ["PATH"], **given})
     submit_now(session, "a")
     assert (slurm.directory / "variables").read_text() == "SBATCH_PARTITION=main\n"
+
+
+@pytest.mark.parametrize(("seen", "refused"), [("", True), ("beta", False)])
+def test_a_cluster_that_only_sbatch_would_know_is_refused(
+    run: RunDirectory, slurm: FakeSlurm, *, seen: str, refused: bool
+) -> None:
+    variables = {"PATH": os.environ["PATH"], "SBATCH_CLUSTERS": "beta", "SLURM_CLUSTERS": seen}
+    with pytest.raises(UsageError, match="SBATCH_CLUSTERS=beta") if refused else nullcontext():
+        Slurm(environment=variables).check(run.read())
+    assert slurm.calls == ["sbatch --test-only --time=16"] * (not refused)

@@ -93,6 +93,21 @@ def holder(**fields: Any) -> dict[str, Any]:
     return {"by": "job", "job": "12", "node": "n1", "boot_id": "of another node", "pid": 1, "start_time": 1} | fields
 
 
+@pytest.mark.parametrize(
+    ("variables", "gpus"),
+    [
+        ({"SLURM_JOB_GPUS": "2,3", "CUDA_VISIBLE_DEVICES": "0,1"}, ("2", "3")),  # numbered anew inside of a cgroup
+        ({"CUDA_VISIBLE_DEVICES": "GPU-5c1e, GPU-77ab"}, ("GPU-5c1e", "GPU-77ab")),
+        ({}, ()),
+    ],
+)
+def test_a_job_knows_its_gpus_and_passes_slurms_variables_on(variables: dict[str, str], gpus: tuple[str, ...]) -> None:
+    of_job = {"SLURM_JOB_ID": "12", "SLURMD_NODENAME": "n1", **variables}
+    environment = JobEnvironment.of(of_job | {"SECRET": "of the login environment", "PATH": "/bin"})
+    assert (environment.id, environment.node, environment.gpus) == ("12", "n1", gpus)
+    assert environment.variables == of_job
+
+
 def test_the_first_start_begins_at_once(clock: Clock, started: list[Job], store: Home, directory: RunDirectory) -> None:
     first = start_on("n1", store)
     assert first._take_over()

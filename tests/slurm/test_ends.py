@@ -16,6 +16,7 @@ from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.tree import children
+from backprop_tui.store.records import public
 from tests.slurm.cluster import SlurmCluster
 from tests.slurm.configuration import CPUS_OF_NODE
 from tests.support import processes
@@ -272,6 +273,15 @@ def test_an_impossible_request_is_refused_in_slurms_words(sandbox: Sandbox, comm
     assert answer.code == 2
     assert "Requested node configuration is not available" in answer.err
     assert os.listdir(sandbox.home.runs) == []
+
+
+def test_a_script_has_the_gpus_and_the_variables_of_its_job_and_they_are_on_record(sandbox: Sandbox) -> None:
+    show = 'echo "$SLURM_JOB_ID $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES"'
+    run = sandbox.submit("bash", "-c", show, gpus=2, slurm=slurm("--nodelist=n2"))
+    assert run.outcome() == (Status.COMPLETED, 0, None)
+    assert run.log() == f"{job_of(run)} n2 0,1\n".encode()
+    record = public(run.run(), run.directory.path)
+    assert (record["host"], [gpu["index"] for gpu in record["gpus"]]) == ("n2", [0, 1])
 
 
 def test_runs_go_on_while_squeue_fails(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
