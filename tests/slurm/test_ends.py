@@ -6,7 +6,7 @@ import os
 import signal
 from datetime import datetime, timedelta
 from pathlib import Path
-from shutil import which
+from shutil import copytree, rmtree, which
 from typing import Any
 
 import pytest
@@ -186,14 +186,20 @@ def test_a_job_that_the_controller_has_forgotten_ends_its_run(sandbox: Sandbox, 
     assert len(run.run().attempts) == 1
 
 
-def test_a_job_that_slurm_starts_twice_runs_its_script_once(sandbox: Sandbox, cluster: SlurmCluster) -> None:
+def test_a_job_that_slurm_starts_twice_runs_its_script_once(
+    sandbox: Sandbox, cluster: SlurmCluster, tmp_path: Path
+) -> None:
     """Slurm kills the first start when the controller, which thinks that the job waits, hears of it."""
     run = sandbox.submit(*script("exits_on_signal.py"), slurm=slurm("--begin=now+8"))
     run.wait(lambda: "submitted" in run.events(), "submitted")
     job = job_of(run)
     cluster.wait_until_saved(job)  # as one that waits
+    state, saved = cluster.directory / "state", tmp_path / "state"
+    copytree(state, saved)
     run.wait(lambda: "begin" in run.reports(), "begun", seconds=SECONDS)
     cluster.kill_controller()
+    rmtree(state)  # it saves up to five seconds after the start, or sooner
+    copytree(saved, state)
     cluster.restart_controller()
     cluster.wait_until(lambda: cluster.starts_of(job) == 2, "it is started again")
     end = run.end(seconds=SECONDS)
