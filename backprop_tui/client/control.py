@@ -238,6 +238,10 @@ class ControlRequest(ABC, Generic[RequestT]):
             reason = None if live is None else live.problem
             if live is not None and reason is None and live.postponed is not None:
                 reason = "it continues until its next checkpoint is saved; stop --now does not wait for that"
+            if reason is None and run.job is not None:
+                from backprop_tui.client.slurm_jobs import suspension  # only needed here
+
+                reason = suspension(run, self.directory)
             self._session.warn(f"still waiting for run {run.id}{where}" + (f": {reason}" if reason else ""))
 
 

@@ -146,3 +146,17 @@ def release_job(run: Run, directory: RunDirectory) -> str:
 
     slurm_of(directory).release(job.id)
     return job.id
+
+
+def suspension(run: Run, directory: RunDirectory) -> str | None:
+    """That Slurm has suspended the job of a run, so that nothing there can follow a request; None if it has not."""
+    if run.job is None:
+        return None
+    from backprop_tui.launchers.slurm import slurm_of
+
+    try:
+        report = slurm_of(directory).job_of(run.id, run.job)
+    except BackpropError:
+        return None
+    is_suspended = report is not None and report.state == "SUSPENDED"
+    return f"Slurm has suspended job {run.job.id}; scontrol resume {run.job.id} ends that" if is_suspended else None

@@ -257,7 +257,7 @@ _ALL = (
         None,
         'the kind of GPU that --gpus asks for, such as "gpu:a100", or a whole request, such as "gpu:a100:2"',
     ),
-    Key("slurm.cpus", kinds.number(least=1, optional=True), None, "their cores; none: the cluster's default"),
+    Key("slurm.cpus", kinds.integer(least=1, optional=True), None, "their cores; none: the cluster's default"),
     Key("slurm.memory_gb", kinds.number(above=0, optional=True), None, "their memory in GB; none: the partition's"),
     Key("slurm.extra", kinds.texts(), (), "more options of sbatch, which override the others", is_program=True),
     Key(

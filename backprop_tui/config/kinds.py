@@ -89,11 +89,13 @@ def temperature() -> Kind:
     return number(least=0, most=MAX_CELSIUS, otherwise="; 0 switches the check off")
 
 
-def integer(*, least: int | None = None, auto: bool = False) -> Kind:
-    """A whole number; `auto` accepts that word too."""
-    otherwise = f', or "{AUTO}"' if auto else ""
+def integer(*, least: int | None = None, auto: bool = False, optional: bool = False) -> Kind:
+    """A whole number; `auto` accepts that word too, `optional` accepts "none"."""
+    otherwise = f', or "{AUTO}"' if auto else ', or "none"' if optional else ""
 
     def read(raw: object) -> Value:
+        if optional and _is_none(raw):
+            return None
         if auto and isinstance(raw, str) and raw.strip().lower() == AUTO:
             return AUTO
         value = _float(raw, otherwise)

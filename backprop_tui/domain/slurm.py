@@ -130,11 +130,16 @@ def job_options(options: SlurmOptions, *, gpus: int | None, limit_minutes: int |
 
 
 def _gres(kind: str | None, gpus: int | None) -> str | None:
-    """`gpu:2`; with a kind `gpu:a100:2`. A request with a number of its own is kept unless a run asks for GPUs."""
-    if not gpus:
-        return None if gpus == 0 else kind
-    base = re.sub(r":\d+$", "", kind) if kind is not None and "," not in kind else "gpu"
-    return f"{base}:{gpus}"
+    """`gpu:2`; with a kind `gpu:a100:2`. A request is kept but for the number of GPUs that a run asks for."""
+    if gpus is None:
+        return kind
+    parts = [] if kind is None else kind.split(",")
+    of_gpus = [part for part in parts if part.removeprefix("gres/").partition(":")[0] == "gpu"]
+    others = [part for part in parts if part not in of_gpus]
+    if gpus > 0:
+        base = re.sub(r":\d+$", "", of_gpus[0]) if of_gpus else "gpu"
+        others.insert(0, f"{base}:{gpus}")
+    return ",".join(others) or None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +154,8 @@ class JobReport:
     name: str = ""
     preempted: bool = False  # its end was announced to it
     killed: bool = False  # its program was killed by a signal
+    restarts: int = 0  # how often it was queued again
+    end: str | None = None  # when Slurm ends it at the latest
 
     def carries(self, run_id: str, number: int) -> bool:
         """Whether it is the job of this number of the run, by its name."""
@@ -200,6 +207,8 @@ def parse_job(text: str) -> JobReport | None:
         reason=_known(fields.get("Reason", "")),
         node=_known(fields.get("NodeList", "")),
         start=_known(fields.get("StartTime", "")),
+        restarts=int(fields["Restarts"]) if fields.get("Restarts", "").isdecimal() else 0,
+        end=_known(fields.get("EndTime", "")),
         name=fields.get("JobName", ""),
         preempted=_known(fields.get("PreemptTime", "")) is not None,
         killed=not fields.get("ExitCode", "0:0").endswith(":0"),
@@ -218,6 +227,8 @@ class SlurmEnd(StrEnum):
     PREEMPTED = "slurm_preempted"
     NODE_FAILED = "slurm_node_failed"
     OUT_OF_MEMORY = "host_oom"
+    REQUEUED = "slurm_requeued"
+    SIGNALED = "slurm_signaled"  # by sbatch --signal or scancel --signal: the job goes on
     GONE = "slurm_job_gone"  # without a reason that Slurm names
 
 
@@ -236,6 +247,8 @@ _END_WORDS = {
     SlurmEnd.PREEMPTED: "preempted by another Slurm job",
     SlurmEnd.NODE_FAILED: "its node failed",
     SlurmEnd.OUT_OF_MEMORY: "killed by Slurm for using more memory than its job has",
+    SlurmEnd.REQUEUED: "its Slurm job was queued again (scontrol requeue)",
+    SlurmEnd.SIGNALED: "asked to end by a signal to its Slurm job",
     SlurmEnd.GONE: "its Slurm job ended",
 }
 
@@ -254,3 +267,16 @@ def end_of(report: JobReport | None) -> SlurmEnd | None:
 
 def end_words(end: SlurmEnd) -> str:
     return _END_WORDS[end]
+
+
+def preemption_grace(report: JobReport | None, now: float) -> float:
+    """The seconds until Slurm ends a job that it has told of its preemption; 0 for any other job."""
+    if report is None or not report.preempted or report.end is None:
+        return 0.0
+    from datetime import datetime  # rarely needed
+
+    try:
+        end = datetime.fromisoformat(report.end).timestamp()  # in local time, as Slurm prints it
+    except ValueError:
+        return 0.0
+    return max(0.0, end - now)

@@ -29,8 +29,9 @@ from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.requests import STOPPED_BY_YOU, StopRequest
 from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
+from backprop_tui.domain.slurm_extra import gives_dependency
 from backprop_tui.domain.slurm_reasons import expected_start, waiting_words
-from backprop_tui.domain.status import Status
+from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pending_dependencies, stop_queued
 from backprop_tui.engine.slurm_clusters import Clusters
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
@@ -246,14 +247,20 @@ class SlurmQueue:
             return self._submit(directory, run, after)
 
     def _job_dependencies(self, run: Run) -> list[str]:
-        """What Slurm can wait for itself: jobs of runs that have one job only, since it knows nothing of attempts."""
-        after = []
+        """What Slurm can wait for itself: jobs of its cluster that are the only ones of their runs.
+
+        It knows nothing of attempts, and takes one dependency: that of the run, where its options have one.
+        """
+        after: list[str] = []
+        if not run.spec.after or gives_dependency(run.spec.slurm.extra):
+            return after
         for dependency in run.spec.after:
             other = self.unfinished.find(dependency.run)
-            job = None if other is None else other.job
-            if other is None or job is None or job.id is None or other.status not in (Status.QUEUED, Status.RUNNING):
+            # The job of a run that was resumed, and is not submitted again yet, has ended.
+            job = None if other is None else other.submitted_job or (other.job if other.status in ACTIVE else None)
+            if other is None or job is None or job.id is None or other.spec.retries or is_sliced(other.spec):
                 continue
-            if not other.spec.retries and not is_sliced(other.spec):
+            if self.clusters.of(other) is self.clusters.of(run):
                 after.append(f"{'afterany' if dependency.any_end else 'afterok'}:{job.id}")
         return after
 

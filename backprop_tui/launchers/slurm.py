@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Queued, Run
@@ -69,7 +69,16 @@ class Slurm:
         return self.ask(run)()
 
     def ask(self, run: Run) -> Callable[[], str]:
-        """Asks what `check` answers; the result waits for the answer. Raises: SlurmUnavailable."""
+        """Asks what `check` answers; the result waits for the answer. Raises: UsageError, SlurmUnavailable."""
+        clusters = self.environment.get("SBATCH_CLUSTERS")
+        if clusters and clusters != self.environment.get("SLURM_CLUSTERS"):
+            raise UsageError(
+                f"SBATCH_CLUSTERS={clusters}: only sbatch reads it", "set SLURM_CLUSTERS, which squeue reads, too"
+            )
+        if run.spec.slurm.extra:
+            from backprop_tui.domain.slurm_extra import check_extra  # rarely needed
+
+            check_extra(run.spec.slurm.extra)
         answer = self._start("sbatch", ["--test-only", *options_of(run)], script="#!/bin/sh\n", errors=True)
         return lambda: answer().strip().removeprefix("sbatch: ")
 
@@ -89,7 +98,10 @@ class Slurm:
             *options_of(run),
         ]
         answer = self._call("sbatch", options, script=f"#!/bin/sh\nexec {shlex.join(words)}\n")
-        return answer.strip().partition(";")[0]
+        job_id = re.search(r"^(\d+)(?:;.*)?\s*\Z", answer, re.MULTILINE)  # a site's sbatch may print more before it
+        if job_id is None:
+            raise SlurmUnavailable(f"sbatch printed no job id: {answer.strip() or 'nothing at all'}")
+        return job_id[1]
 
     def release(self, job_id: str) -> None:
         """Lets a job start that was submitted held; does nothing to one that was released."""
@@ -135,13 +147,6 @@ class Slurm:
         match = re.search(rf"^{name}\s*=[^\S\n]*(.*?)\s*$", shown, re.MULTILINE)
         return "" if match is None else match[1]
 
-    def signal(self, job_id: str, name: str) -> None:
-        """Sends a signal such as "USR2" to the program of the job's batch script, and to nothing else.
-
-        Without --batch scancel reports success and reaches only the job's steps, of which there are none.
-        """
-        self._call("scancel", ["--batch", f"--signal={name}", job_id])
-
     def set_time_limit(self, job_id: str, minutes: int | None) -> None:
         """Sets the time limit of a job that waits or runs; None is the longest that Slurm has."""
         self.change(job_id, [f"TimeLimit={'UNLIMITED' if minutes is None else minutes}"])
@@ -154,9 +159,9 @@ class Slurm:
         self._call("scontrol", ["update", f"JobId={job_id}", *words])
 
     def partitions(self) -> list[str]:
-        """The partitions that this user may use: `main (default)`, `short, 1:00 at most`, `old, down`."""
-        lines = self._ask("sinfo", ["-h", "-o", "%P|%l|%a"]).splitlines()
-        return [words for line in lines if (words := partition_words(line))]
+        """The partitions that this user may use: `main (default)`, `short, 01:00:00 at most`, `old, down`."""
+        lines = self._ask("scontrol", ["show", "partition", "-o"]).splitlines()
+        return [partition_words(line) for line in lines if line.startswith("PartitionName=")]
 
     def _call(self, program: str, arguments: Sequence[str], *, script: str = "") -> str:
         """Its output. Raises: SlurmRefused, SlurmUnavailable."""
@@ -261,11 +266,12 @@ def _begin(run: Run) -> list[str]:
 
 
 def partition_words(line: str) -> str:
-    """A line of sinfo, `main*|infinite|up`, in words."""
-    name, limit, state = (*(field.strip() for field in line.split("|")), "", "", "")[:3]
-    default = " (default)" if name.endswith("*") else ""
-    longest = "" if limit in ("", "infinite", "n/a") else f", {limit} at most"
-    return name.removesuffix("*") + default + longest + ("" if state in ("", "up") else f", {state}")
+    """A line of `scontrol show partition -o` in words."""
+    fields = job_fields(line)
+    limit, state = fields.get("MaxTime", ""), fields.get("State", "UP")
+    default = " (default)" if fields.get("Default") == "YES" else ""
+    longest = "" if limit in ("", "UNLIMITED", "NONE") else f", {limit} at most"
+    return fields.get("PartitionName", "") + default + longest + ("" if state == "UP" else f", {state.lower()}")
 
 
 def options_of(run: Run) -> list[str]:
@@ -283,12 +289,13 @@ def limit_minutes(run: Run) -> int | None:
 
 # What Slurm's commands need, and what a job then starts with. A script gets the run's environment instead. `--export`
 # would keep more out, but with it slurmd reads the login environment first, which takes half a second and more.
+_NOT_PASSED = frozenset({"SBATCH_ARRAY_INX", "SBATCH_WAIT"})  # a run is one job, and no command waits for its end
 _CLUSTER = ("PATH", "SLURM_CONF", "SLURM_CLUSTERS")
 _PASSED = frozenset({*_CLUSTER, "HOME", "USER", "LOGNAME", "LD_LIBRARY_PATH", "TZ", ALLOW_SHARED})
 
 
 def _is_passed(name: str) -> bool:
-    return name in _PASSED or name.startswith("SBATCH_")
+    return name in _PASSED or (name.startswith("SBATCH_") and name not in _NOT_PASSED)
 
 
 _UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zero Bytes were transmitted", "timed out")
@@ -296,7 +303,7 @@ _UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zer
 
 def _failure(program: str, output: str) -> SlurmRefused | SlurmUnavailable:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    words = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines)
+    words = "; ".join(re.sub(rf"^(\S*/)?{program}: (error: )?", "", line).removeprefix("error: ") for line in lines)
     if any(sign in words for sign in _UNREACHABLE):
         return SlurmUnavailable(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
     return SlurmRefused(f"{program}: {words or 'failed without a message'}")

@@ -20,7 +20,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import SLURM, Ended, Gpu, Queued, Run
-from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, end_words, preemption_grace
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.launchers.supervisor_process import SessionEnd, SupervisorProcess
 from backprop_tui.processes.detached_log import note
@@ -78,6 +78,7 @@ class NodeSupervisor(SupervisorProcess):
     """Stands in for the supervisor on a node: none is started there, since it would end with the job."""
 
     find_end: Callable[[], SlurmEnd | None]
+    program: int  # the pid of the job's program, which passes signals on
 
     def is_alive(self) -> bool:
         return True
@@ -90,7 +91,7 @@ class NodeSupervisor(SupervisorProcess):
         return True
 
     def session_end(self) -> SessionEnd:
-        end = _answer_of(self.find_end) or SlurmEnd.GONE
+        end = _answer_of(self.find_end) or (SlurmEnd.SIGNALED if os.getppid() == self.program else SlurmEnd.GONE)
         return SessionEnd(reason=end_words(end), cause=end.value)
 
 
@@ -108,6 +109,7 @@ class Job:
         self._keeper: int | None = None
         self._reap: Callable[[], None] = lambda: None  # orphans of a script whose guardian was killed
         self._act_by = 0.0  # monotonic; others may have given up this start later
+        self._program = os.getpid()
         self._kill_at: float | None = None  # monotonic; when the script is killed, before Slurm kills this job
 
     def carry(self) -> int:
@@ -284,7 +286,9 @@ class Job:
             folder=self._directory.path,
             lock_descriptor=lock.descriptor,
             adopting=adopting,
-            supervisor=NodeSupervisor(home=self._home, config_path=self._config_path, find_end=self._find_end),
+            supervisor=NodeSupervisor(
+                home=self._home, config_path=self._config_path, find_end=self._find_end, program=self._program
+            ),
         )
 
     def _fork_keeper(self) -> int:
@@ -325,7 +329,7 @@ class Job:
         while self._guardian is not None:
             received = signal.sigtimedwait(_SIGNALS, TICK_SECONDS if is_loaded else START_SECONDS)
             if received is not None and received.si_signo != signal.SIGCHLD:
-                os.kill(self._guardian, received.si_signo)
+                os.kill(self._guardian, signal.SIGTERM)  # whichever Slurm sends: sbatch --signal names one
                 self._limit_stop()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 self._kill_at = None
@@ -378,13 +382,18 @@ class Job:
         from backprop_tui.launchers.slurm import KILL_WAIT_SECONDS
 
         now = time.monotonic()
-        if self._kill_at is None and _answer_of(self._find_end) is not None:
+        report = None if self._kill_at is not None else _answer_of(self._slurm_job)
+        if end_of(report) is not None:
             seconds = _answer_of(self._slurm().kill_seconds)
-            self._kill_at = now + max(0.0, (KILL_WAIT_SECONDS if seconds is None else seconds) - END_SECONDS)
+            seconds = KILL_WAIT_SECONDS if seconds is None else seconds
+            self._kill_at = now + preemption_grace(report, time.time()) + max(0.0, seconds - END_SECONDS)
 
     def _find_end(self) -> SlurmEnd | None:
-        """Why Slurm ends this job."""
-        return end_of(self._slurm_job())
+        """Why Slurm ends this job, or this start of it."""
+        report = self._slurm_job()
+        if report is not None and report.restarts > int(self._environment.variables.get("SLURM_RESTART_COUNT", 0)):
+            return SlurmEnd.REQUEUED
+        return end_of(report)
 
     def _slurm_job(self) -> JobReport | None:
         return self._slurm().job(self._environment.id)

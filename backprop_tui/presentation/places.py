@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE
+from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.fields import JsonObject
 
@@ -17,9 +18,13 @@ def place_of(record: JsonObject, here: str) -> str:
 
 
 def place_clause(run: KnownRun, here: str) -> str:
-    """`on n1, GPU 0`: where an active run of another machine is; empty for one of this machine."""
+    """`on n1, GPU 0`: where an unfinished run of another machine is; empty for one of this machine.
+
+    A run that waits for Slurm is nowhere yet.
+    """
     node, gpus = _node(run.record, here), gpus_of(run.record)
-    if run.status not in ACTIVE or not node:
+    waits_there = run.status is Status.QUEUED and run.record["launcher"] != SLURM
+    if not node or not (run.status in ACTIVE or waits_there):
         return ""
     return f"on {node}" + (f", GPU {gpus}" if gpus else "")
 

@@ -16,11 +16,12 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.run import SLURM, Gpu
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.probes.readings import write_sample
+from backprop_tui.store.files import dump, write_atomically
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.commands import Commands
 from tests.support.runs import Runs
-from tests.support.slurm import FakeSlurm, job
+from tests.support.slurm import FakeSlurm, hold, job
 from tests.tui.snapshots import gpu, sample
 
 ANSWER = "sbatch: Job 3 to start at 2027-01-15T09:00:00 using 1 processors on nodes n1 in partition main\n"
@@ -121,6 +122,21 @@ def test_a_run_of_another_host_is_shown_with_its_host(obey: Commands, session: S
     guardian.ends()
 
 
+def test_a_run_that_waits_on_another_host_says_where_and_one_for_slurm_does_not(
+    obey: Commands, session: Session, runs: Runs
+) -> None:
+    there = Home(session.home.root, "gpu2")
+    there.prepare()
+    runs.queued("a", host="gpu2")
+    runs.queued("b", spec={"launcher": SLURM}, host="gpu2")
+    held = {"a": [{"check": "load", "message": "load 9 per core"}], "b": [hold()]}
+    write_atomically(there.governor, dump({"held": held, "pid": os.getpid()}), durable=False)
+    on_host, in_slurm = sorted(obey("list").lines[1:], key=lambda line: line.split()[0])
+    assert "on gpu2; #1 load 9 per core" in on_host
+    assert "Slurm: for free nodes" in in_slurm
+    assert "on gpu2" not in in_slurm
+
+
 def test_the_json_of_a_run_of_another_host_says_how_old_it_is(obey: Commands, session: Session, runs: Runs) -> None:
     elsewhere = runs.guarded("a", created_at=0.0)
     elsewhere.edits(replace(elsewhere.run, host="gpu2"))
@@ -144,10 +160,12 @@ def findings(session: Session, tmp_path: Path, mount: str = "", launcher: str = 
 
 
 def test_the_doctor_asks_slurm(session: Session, slurm: FakeSlurm, tmp_path: Path) -> None:
-    slurm.answers("sinfo", "main*|infinite|up\nshort|1:00:00|up\nold|infinite|down\n")
+    shown = "PartitionName={} AllowGroups=ALL Default={} MaxTime={} State={} TotalCPUs=8\n"
+    partitions = (("main", "YES", "UNLIMITED", "UP"), ("short", "NO", "01:00:00", "UP"), ("old", "NO", "NONE", "DOWN"))
+    slurm.answers("scontrol", "".join(shown.format(*fields) for fields in partitions))
     assert findings(session, tmp_path)[:2] == [
         "ok slurm: answers; jobs of yours in its queue: 0",
-        "ok partitions: main (default); short, 1:00:00 at most; old, down",
+        "ok partitions: main (default); short, 01:00:00 at most; old, down",
     ]
     slurm.answers("squeue", "", code=1, err="slurm_load_jobs error: Unable to contact slurm controller\n")
     assert findings(session, tmp_path)[0].startswith("bad slurm: squeue:")
@@ -179,6 +197,29 @@ def test_the_doctor_is_silent_where_there_is_no_slurm(
 def test_the_doctor_says_whether_locks_reach_other_machines(
     session: Session, slurm: FakeSlurm, tmp_path: Path, kind: str, options: str, level: Level, words: str
 ) -> None:
-    slurm.answers("sinfo", "main*|infinite|up\n")
+    slurm.answers("scontrol", "PartitionName=main Default=YES MaxTime=UNLIMITED State=UP\n")
     mount = NFS.format(root=session.home.root, kind=kind, options=options)
     assert findings(session, tmp_path, mount)[2].startswith(f"{level} shared store: {words}")
+
+
+@pytest.mark.parametrize(
+    ("held", "level", "words"),
+    [
+        (True, Level.OK, "locks reach other machines: that of run a on n1 is seen here"),
+        (False, Level.WARN, "locks seem not to reach other machines: run a on n1 runs, and its lock is free here"),
+    ],
+)
+def test_the_doctor_looks_at_the_lock_that_a_guardian_on_another_machine_holds(
+    session: Session, slurm: FakeSlurm, runs: Runs, tmp_path: Path, level: Level, words: str, *, held: bool
+) -> None:
+    slurm.answers("scontrol", "PartitionName=main Default=YES MaxTime=UNLIMITED State=UP\n")
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host), created_at=0.0)
+    guardian.edits(replace(guardian.run, host="n1"))
+    if not held:
+        guardian.dies()  # its lock is free, as if it did not reach this machine
+    assert findings(session, tmp_path)[2].startswith(f"{level} shared store: {words}")
+    for path in (guardian.directory.record_path, guardian.directory.live_path):
+        os.utime(path, (0, 0))
+    assert "a local disk" in findings(session, tmp_path)[2], "nobody works"
+    if held:
+        guardian.ends()

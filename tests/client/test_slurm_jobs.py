@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.client.control import edit_requests, wait_for_all
+from backprop_tui.client import control
+from backprop_tui.client.control import ControlOutcome, edit_requests, pause_requests, stop_requests, wait_for_all
 from backprop_tui.client.queueing import move, queue_positions, still_starts, waiting_here
 from backprop_tui.client.rerun import change_queued
 from backprop_tui.client.run_request import RunRequest
@@ -16,12 +17,13 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import release_job
 from backprop_tui.client.submit import plan, queue_runs
 from backprop_tui.domain.errors import SlurmRefused, UsageError
-from backprop_tui.domain.requests import EditRequest, TimeboxRequest
+from backprop_tui.domain.requests import EditRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import SLURM
 from backprop_tui.domain.slurm import SlurmOptions
+from backprop_tui.domain.status import Status
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
-from tests.support.slurm import FakeSlurm, job
+from tests.support.slurm import FakeSlurm, job, shown_job
 
 
 @pytest.fixture
@@ -118,6 +120,27 @@ def test_a_held_job_is_released(session: ClientSession, runs: Runs, slurm: FakeS
     assert slurm.calls == ["scontrol release 12"]
 
 
+def test_a_stop_cancels_a_job_that_waits(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    submitted(session, runs)
+    slurm.answers("scontrol", shown_job(12, "a-1", "PENDING"))
+    (outcome,) = wait_for_all(stop_requests(session, ["a"]))
+    assert isinstance(outcome, ControlOutcome)
+    assert outcome.run.status is Status.STOPPED
+    assert slurm.calls == ["scontrol show job -o 12", "scancel 12"]
+    assert (RunDirectory(session.home.run_folder("a")).claimed(1) or {})["by"] == "client"
+
+
+def test_a_stop_leaves_the_end_to_a_job_that_has_begun(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:
+    submitted(session, runs)
+    directory = RunDirectory(session.home.run_folder("a"))
+    directory.claim(1, {"by": "job", "job": "12", "node": "n1"})
+    (stop,) = stop_requests(session, ["a"])
+    assert stop.poll() is None
+    assert directory.read().status is Status.QUEUED
+    assert [type(request) for request in directory.requests_after(0)[0]] == [StopRequest]
+    assert slurm.calls == []
+
+
 def give(session: ClientSession, **options: Any) -> object:
     """The outcome of other options for the job."""
     edit = EditRequest(slurm=SlurmOptions(**options))
@@ -191,3 +214,25 @@ def test_a_run_whose_job_has_begun_or_that_is_local_gets_no_options(
     (outcome,) = wait_for_all(edit_requests(session, ["b"], EditRequest(slurm=SlurmOptions(qos="high")), None))
     assert "run b is not for Slurm" in str(getattr(outcome, "error", ""))
     assert slurm.calls == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"), [("SUSPENDED", ": Slurm has suspended job 12; scontrol resume 12 ends that"), ("RUNNING", "")]
+)
+def test_a_request_that_waits_says_whether_slurm_has_suspended_the_job(
+    session: ClientSession,
+    runs: Runs,
+    slurm: FakeSlurm,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
+    reason: str,
+) -> None:
+    guardian = runs.guarded("a", spec={"launcher": SLURM}, job=job(host=session.home.host))
+    guardian.directory.write_environment(session.environment)
+    slurm.answers("scontrol", shown_job(12, "a-1", state))
+    monkeypatch.setattr(control, "SLOW_SECONDS", 0.0)
+    (pause,) = pause_requests(session, ["a"])
+    assert pause.poll() is None
+    assert capsys.readouterr().err == f"backprop-tui: still waiting for run a{reason}\n"
+    guardian.ends()

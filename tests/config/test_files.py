@@ -99,6 +99,7 @@ def test_a_number_as_memory_limit_is_gigabytes_in_both_kinds_of_file(tmp_path: P
         ("gpu = 5", ":1: gpu is a table; its keys belong below a line [gpu]"),
         ("[[gpu]]\nprobe = 'auto'", ":1: gpu is a table; its keys belong below a line [gpu]"),
         ("max_parallel = 1.5", ":1: max_parallel = 1.5: must be a whole number, at least 0"),
+        ("[slurm]\ncpus = 1.5", ':2: slurm.cpus = 1.5: must be a whole number, at least 1, or "none"'),
         ("# x\nmax_run_minutes = 0", ':2: max_run_minutes = 0: must be more than 0, or "none"'),
         (
             "max_run_minutes = 'long'",

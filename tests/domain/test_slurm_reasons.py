@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, parse_job
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, end_of, parse_job, preemption_grace
 from backprop_tui.domain.slurm_reasons import (
     expected_start,
     may_start_with_less_time,
@@ -104,3 +104,15 @@ def test_what_a_user_can_do_depends_on_the_reason() -> None:
 )
 def test_why_slurm_ends_a_job_is_known_while_it_does(shown: str, end: SlurmEnd | None) -> None:
     assert end_of(parse_job(f"JobId=12 JobName=run-a-1 {shown}")) is end
+
+
+@pytest.mark.parametrize(
+    ("preempted", "end", "seconds"),
+    [(True, 40, 40.0), (True, -3, 0.0), (False, 40, 0.0), (True, None, 0.0)],
+)
+def test_a_preempted_job_has_what_its_partition_grants(*, preempted: bool, end: int | None, seconds: float) -> None:
+    now = 1_800_000_000.0
+    shown = "JobId=12 JobName=run-a-1 JobState=RUNNING Reason=None ExitCode=0:0"
+    shown += f" EndTime={'Unknown' if end is None else local(now + end)}"
+    shown += f" PreemptTime={local(now) if preempted else 'None'}"
+    assert preemption_grace(parse_job(shown), now) == seconds

@@ -18,102 +18,19 @@ import pytest
 from backprop_tui.client.control import edit_requests, stop_requests
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.requests import PERSON, STOPPED_BY_YOU, EditRequest, StopRequest
-from backprop_tui.domain.run import SLURM, Ended, Queued
+from backprop_tui.domain.run import Ended, Queued
 from backprop_tui.domain.status import Status
 from backprop_tui.engine import slurm_queue
-from backprop_tui.engine.slurm_queue import SlurmQueue
-from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.identity import identify, is_alive
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import needs_supervisor
 from backprop_tui.store.run_directory import RunDirectory
-from tests.support.runs import Guardian, Runs
+from tests.engine.logins import Clock, Login
+from tests.support.runs import Guardian
 from tests.support.slurm import FakeSlurm, job, queue_line, shown_job
 from tests.support.waiting import wait_until
 
 STOP = StopRequest(by=PERSON, reason=STOPPED_BY_YOU)
-POLL = 5.0
-
-
-class Clock:
-    """Stands in for the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-        self.wall = 1_800_000_100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.wall
-
-    def passes(self, seconds: float) -> None:
-        self.now += seconds
-        self.wall += seconds
-
-
-class Login:
-    """A login node with its supervisor's queue, and a cluster that answers what a test wants."""
-
-    def __init__(self, root: str, folder: Path, clock: Clock, host: str = "login1") -> None:
-        self.home = Home(root, host)
-        self.home.prepare()
-        self.slurm = FakeSlurm(folder)
-        self.clock = clock
-        self.runs = Runs(self.home)
-        self.queue = SlurmQueue(home=self.home, config_path="")
-        self.answers(sbatch="21\n")
-
-    def answers(self, **outputs: str | None) -> None:
-        """What the commands print from now on; None: they fail."""
-        for program, out in outputs.items():
-            self.slurm.answers(
-                program, out or "", code=0 if out is not None else 1, err="" if out else "Invalid job id\n"
-            )
-
-    def waiting(self, run_id: str = "a", **fields: Any) -> RunDirectory:
-        """A run that waits and was not submitted."""
-        spec = {"launcher": SLURM} | fields.pop("spec", {})
-        return self.knows_the_way(self.runs.queued(run_id, spec=spec, **fields))
-
-    def running(self, run_id: str = "a", **spec: Any) -> Guardian:
-        """A run whose guardian, this test, is on a node."""
-        job_, spec = job(host=self.home.host), {"launcher": SLURM} | spec
-        guardian = self.runs.guarded(run_id, spec=spec, job=job_, created_at=0.0)
-        guardian.edits(replace(guardian.run, host="n1"))
-        self.knows_the_way(guardian.directory)
-        return guardian
-
-    def knows_the_way(self, directory: RunDirectory, **variables: str) -> RunDirectory:
-        directory.write_environment({"PATH": f"{self.slurm.directory}:{os.defpath}", **variables})
-        return directory
-
-    def looks(self, *, after: float = POLL) -> None:
-        """One pass, some seconds after the one before."""
-        self.clock.passes(after)
-        self.queue.run_pass()
-
-    def calls(self, program: str) -> list[str]:
-        return [line for line in self.slurm.calls if line.startswith(program)]
-
-    def reason(self, run_id: str = "a") -> str:
-        return self.queue.holds[run_id][0].message
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(slurm_queue, "time", clock)
-    return clock
-
-
-@pytest.fixture
-def login(home: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Login:
-    """Commands start no supervisor: the test is one."""
-    for name in ("call", "ensure"):
-        monkeypatch.setattr(SupervisorProcess, name, lambda _self: None)
-    return Login(f"{home}/backprop", tmp_path / "slurm", clock)
 
 
 def session_on(host: str, login: Login) -> ClientSession:
@@ -271,6 +188,16 @@ def test_a_job_that_its_user_holds_stays_held(login: Login) -> None:
     assert directory.read().status is Status.QUEUED
 
 
+def test_a_held_queue_submits_nothing_until_it_is_released(login: Login) -> None:
+    directory = login.waiting()
+    Path(login.home.queue_held).touch()
+    login.looks()
+    assert (login.calls("sbatch"), login.reason()) == ([], "queue held by you, nothing new is submitted")
+    os.unlink(login.home.queue_held)
+    login.looks()
+    assert directory.read().submitted_job is not None
+
+
 # cancels_unrecorded_job
 
 
@@ -371,6 +298,18 @@ def test_a_claim_of_a_job_that_slurm_saw_end_is_settled_sooner(login: Login) -> 
     assert (end.status, end.cause and end.cause.kind) == (Status.STOPPED, "slurm_cancelled")
 
 
+def test_an_end_that_was_meant_for_another_job_is_not_recorded(login: Login) -> None:
+    """A person has resumed the run since the supervisor looked."""
+    directory = login.waiting(job=job(host="login1"))
+    login.answers(squeue=queue_line(12, "a-1"))
+    login.looks()
+    (before,) = login.queue.runs
+    directory.write(replace(directory.read(), job=replace(job(13, host="login1"), number=2)), durable=False)
+    login.queue._end_submitted(before, job(host="login1"), "gone", None, is_over=True)
+    assert directory.read().status is Status.QUEUED
+    assert login.calls("scancel") == []
+
+
 # awaits_silence
 
 
@@ -386,6 +325,21 @@ def test_a_run_that_slurm_forgot_is_lost_when_nobody_writes_for_it(login: Login)
     end = end_of(guardian.directory)
     assert (end.status, end.cause and end.cause.kind) == (Status.LOST, "slurm_job_gone")
     assert login.calls("sbatch") == []
+
+
+@pytest.mark.parametrize("squeue", [None, queue_line(12, "a-1", "COMPLETING", "None")])
+def test_a_run_is_not_lost_while_its_job_may_live(login: Login, squeue: str | None) -> None:
+    """The controller does not answer, or Slurm is still ending the job."""
+    guardian = login.running()
+    guardian.dies()
+    login.answers(squeue=squeue, scontrol=None)
+    for _ in range(20):
+        login.looks()
+    assert guardian.directory.read().status is Status.RUNNING
+    login.answers(squeue="")
+    for _ in range(20):
+        login.looks()
+    assert guardian.directory.read().status is Status.LOST
 
 
 def test_a_script_that_its_job_has_left_is_killed_before_its_run_is_lost(login: Login) -> None:

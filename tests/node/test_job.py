@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.run import SLURM, Attempt, Ended
+from backprop_tui.domain.slurm import JobReport, SlurmEnd, parse_job
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.slurm_queue import SILENT_SECONDS as SUPERVISOR_SILENT_SECONDS
 from backprop_tui.launchers import slurm
 from backprop_tui.node import job as node_job
-from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment
+from backprop_tui.node.job import ACT_SECONDS, SILENT_SECONDS, SUBMIT_SECONDS, Job, JobEnvironment, NodeSupervisor
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import failures
 from backprop_tui.store.home import Home
@@ -89,6 +91,21 @@ def start_on(node: str, store: Home) -> Job:
 def holder(**fields: Any) -> dict[str, Any]:
     """A start of the job on another machine."""
     return {"by": "job", "job": "12", "node": "n1", "boot_id": "of another node", "pid": 1, "start_time": 1} | fields
+
+
+@pytest.mark.parametrize(
+    ("variables", "gpus"),
+    [
+        ({"SLURM_JOB_GPUS": "2,3", "CUDA_VISIBLE_DEVICES": "0,1"}, ("2", "3")),  # numbered anew inside of a cgroup
+        ({"CUDA_VISIBLE_DEVICES": "GPU-5c1e, GPU-77ab"}, ("GPU-5c1e", "GPU-77ab")),
+        ({}, ()),
+    ],
+)
+def test_a_job_knows_its_gpus_and_passes_slurms_variables_on(variables: dict[str, str], gpus: tuple[str, ...]) -> None:
+    of_job = {"SLURM_JOB_ID": "12", "SLURMD_NODENAME": "n1", **variables}
+    environment = JobEnvironment.of(of_job | {"SECRET": "of the login environment", "PATH": "/bin"})
+    assert (environment.id, environment.node, environment.gpus) == ("12", "n1", gpus)
+    assert environment.variables == of_job
 
 
 def test_the_first_start_begins_at_once(clock: Clock, started: list[Job], store: Home, directory: RunDirectory) -> None:
@@ -167,6 +184,72 @@ def test_a_job_without_gpus_starts_nothing_on_a_full_disk(
     assert end.cause is not None
     assert (started, end.cause.kind) == ([], "node_unfit")
     assert (end.reason or "").startswith("refused on n1: disk ")
+
+
+@pytest.mark.parametrize(
+    ("end", "program", "cause"),
+    [
+        (SlurmEnd.PREEMPTED, os.getppid(), "slurm_preempted"),
+        (None, os.getppid(), "slurm_signaled"),
+        (None, 0, "slurm_job_gone"),  # the signal comes from the kernel, since the program of the job was killed
+    ],
+)
+def test_a_signal_is_explained_by_what_slurm_says_and_by_whether_the_job_goes_on(
+    store: Home, end: SlurmEnd | None, program: int, cause: str
+) -> None:
+    supervisor = NodeSupervisor(home=store, config_path="", find_end=lambda: end, program=program)
+    assert supervisor.session_end().cause == cause
+
+
+@pytest.mark.parametrize(("restarts", "cause"), [(1, "slurm_cancelled"), (2, "slurm_requeued")])
+def test_a_job_that_is_queued_again_was_not_cancelled(
+    store: Home, monkeypatch: pytest.MonkeyPatch, restarts: int, cause: str
+) -> None:
+    shown = f"JobId=12 JobName=run-a-1 JobState=COMPLETING Reason=None ExitCode=0:0 Restarts={restarts}"
+    monkeypatch.setattr(Job, "_slurm_job", lambda _: parse_job(shown))
+    environment = JobEnvironment(id="12", node="n1", gpus=(), variables={"SLURM_RESTART_COUNT": "1"})
+    assert Job(environment, store.root, "a", "")._find_end() == cause
+
+
+def test_a_start_that_goes_on_with_the_next_attempt_is_the_job_of_that(
+    clock: Clock, started: list[Job], store: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restarted controller starts a job again, on another node, after the first start and its script have died."""
+    monkeypatch.setattr(slurm.Slurm, "setting", lambda *_: "proctrack/cgroup")  # nothing is left of that start
+    monkeypatch.setattr(Job, "_slurm_job", lambda _: None)
+    guardian = Runs(store).guarded("a", spec={"launcher": SLURM, "retries": 1}, job=job(host="login1"))
+    guardian.edits(guardian.run.with_attempt(replace(guardian.run.attempt, boot_id="of another node")))
+    guardian.dies()
+    guardian.directory.claim(1, holder())
+    second = start_on("n2", store)
+    assert second._take_over()
+    run = guardian.directory.read()
+    assert (started, run.status, len(run.attempts)) == ([second], Status.STARTING, 2)
+    assert run.attempts[0].status is Status.LOST
+    assert run.job is not None
+    assert run.job.attempt == 2, "or it would not submit the attempt after that"
+
+
+@pytest.mark.parametrize(("preempted", "seconds"), [(False, 28.0), (True, 68.0)])
+def test_a_script_has_until_slurm_kills_its_job(
+    clock: Clock,
+    store: Home,
+    directory: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    preempted: bool,
+    seconds: float,
+) -> None:
+    end = datetime.fromtimestamp(clock.time() + 40.0).isoformat()  # noqa: DTZ006 - as Slurm prints it
+    report = JobReport(id="12", state="RUNNING" if preempted else "COMPLETING", end=end, preempted=preempted)
+    monkeypatch.setattr(Job, "_slurm_job", lambda _: report)
+    monkeypatch.setattr(slurm.Slurm, "kill_seconds", lambda _: 30.0)
+    start = start_on("n1", store)
+    start._limit_stop()
+    assert start._kill_at == seconds
+    clock.passes(3.0)
+    start._limit_stop()  # Slurm signals a job more than once
+    assert start._kill_at == seconds
 
 
 def test_a_wait_for_silence_is_longer_than_steps_may_take() -> None:

@@ -13,12 +13,12 @@ GPUS_OF_NODE = 2
 MEGABYTES_OF_NODE = 4000
 
 # Jobs of `main` and `short` push out those of `low` (queued again, at once) and of `spare` (ended, after a grace time
-# that is looked at every 30 seconds).
+# at whose beginning they get the signal of sbatch --signal).
 PARTITIONS = (
     "PartitionName=main Nodes=ALL Default=YES PriorityTier=10 PreemptMode=OFF",
     "PartitionName=short Nodes=ALL MaxTime=1 PriorityTier=10 PreemptMode=OFF",
     "PartitionName=low Nodes=ALL PriorityTier=1 PreemptMode=REQUEUE",
-    "PartitionName=spare Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=5",
+    "PartitionName=spare Nodes=ALL PriorityTier=1 PreemptMode=CANCEL GraceTime=120",
 )
 
 
@@ -93,6 +93,7 @@ def _defaults(directory: Path, host: str) -> dict[str, str]:
         "GresTypes": "gpu",
         "PreemptType": "preempt/partition_prio",
         "PreemptMode": "REQUEUE",
+        "SlurmctldParameters": "preempt_send_user_signal",
         "SlurmdParameters": "config_overrides",  # believes the CPUs and the memory that are written below
         # The main scheduler, often: Slurm 22.05 does not save the state after a start by the backfill scheduler.
         "SchedulerParameters": "batch_sched_delay=0,sched_interval=1",

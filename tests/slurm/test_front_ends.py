@@ -92,10 +92,14 @@ def test_a_waiting_job_is_shown_with_slurms_reason_and_can_be_changed(obey: Comm
     assert obey("stop", "--now", first, second).code == 0
 
 
-def test_the_doctor_asks_the_cluster(obey: Commands) -> None:
+def test_the_doctor_asks_the_cluster_and_tries_the_locks(obey: Commands) -> None:
+    run_id = queue(obey, "first")
+    wait_until(lambda: obey.json("status", run_id)["status"] == "running", "it runs")
     findings = {check["check"]: check for check in obey("doctor", "--json").json["checks"]}
     assert findings["slurm"]["level"] == "ok"
-    assert "main (default)" in findings["partitions"]["message"]
+    assert "main (default); short, 00:01:00 at most" in findings["partitions"]["message"]
+    assert f"that of run {run_id} on n1 is seen here" in findings["shared store"]["message"]
+    assert obey("stop", "--now", run_id).code == 0
 
 
 def test_a_job_gets_the_secrets_of_its_run(obey: Commands, login: Sandbox) -> None:

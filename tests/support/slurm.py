@@ -16,7 +16,7 @@ class FakeSlurm:
         self.directory = directory
         self._calls = directory / "calls"
         directory.mkdir()
-        for program in ("sbatch", "squeue", "scontrol", "scancel", "sinfo"):
+        for program in ("sbatch", "squeue", "scontrol", "scancel"):
             self.answers(program, "")
 
     def answers(self, program: str, out: str, *, code: int = 0, err: str = "") -> None:

@@ -94,7 +94,9 @@ DEPENDENCY = "dependency"
 
 # Ends that are neither the script's nor a person's: a run with retries or slices continues after them.
 INTERRUPTIONS = frozenset(
-    {SESSION_ENDED, MACHINE_RESTARTED} | {SlurmEnd.TIME_LIMIT, SlurmEnd.PREEMPTED, SlurmEnd.NODE_FAILED, SlurmEnd.GONE}
+    {SESSION_ENDED, MACHINE_RESTARTED}
+    | {SlurmEnd.TIME_LIMIT, SlurmEnd.PREEMPTED, SlurmEnd.NODE_FAILED}
+    | {SlurmEnd.REQUEUED, SlurmEnd.SIGNALED, SlurmEnd.GONE}
 )
 
 # Ends that a person asked for: there is nothing to investigate.
@@ -114,6 +116,8 @@ _ADVICE = {
     SlurmEnd.TIME_LIMIT: "give it less with -m, or a partition with a longer limit; --retries or --until continue it",
     SlurmEnd.PREEMPTED: AGAIN,
     SlurmEnd.NODE_FAILED: AGAIN,
+    SlurmEnd.REQUEUED: AGAIN,
+    SlurmEnd.SIGNALED: AGAIN,
     SlurmEnd.GONE: AGAIN,
     SlurmEnd.OUT_OF_MEMORY: "ask for more memory with --slurm-memory-gb, or use less",
     "gpu_lost": "see nvidia-smi and dmesg (NVRM: Xid); resume on another GPU (--gpu-ids)",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from tests.architecture.sources import PACKAGE
 from tests.model.search import NO_GOOD_END, Outcome, explore
+from tests.model.slurm import rules
 from tests.model.slurm.cluster import FAULTS
 from tests.model.slurm.model import SLURM, STEPS
 from tests.model.slurm.rules import PROTOCOL, SlurmRules
@@ -86,6 +90,16 @@ def test_without_the_rule_an_invariant_is_violated(rule: str, scenario: str, inv
 
 def test_every_rule_is_shown_to_be_needed() -> None:
     assert {rule for rule, _, _ in NEEDED_RULES} == set(SlurmRules.__dataclass_fields__)
+
+
+def test_every_rule_names_a_function_that_follows_it() -> None:
+    lines = Path(rules.__file__).read_text(encoding="utf-8").splitlines()
+    comments = {line.split(":")[0].strip(): line.partition("#")[2] for line in lines if ": bool = True" in line}
+    assert comments.keys() == SlurmRules.__dataclass_fields__.keys()
+    for rule, comment in comments.items():
+        module, _, function = comment.split()[-1].rpartition(".")
+        source = PACKAGE / f"{module or 'engine/slurm_queue'}.py"
+        assert re.search(rf"^ *def {function}\(", source.read_text(encoding="utf-8"), re.MULTILINE), rule
 
 
 def test_every_invariant_is_violated_without_some_rule() -> None:
