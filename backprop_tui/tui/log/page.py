@@ -35,6 +35,7 @@ _CHECKPOINT_PATTERN = re.compile(
     r"(?i:\b(?:sav(?:ing|ed)|wr(?:iting|ote)|stored)\b.*(?:\bcheckpoint|\bckpt|\.(?:pt|pth|ckpt|safetensors|keras)\b))"
     r'|"event"\s*:\s*"checkpoint'
 )
+COUNTED_AT_ONCE_BYTES = 1 << 20  # a log so short is counted before anybody could read how far that is
 _EXACT_SECONDS, _ROUNDED_SECONDS = 10, 5  # later ages are rounded, so that the row does not change every second
 
 
@@ -205,6 +206,10 @@ class SearchState:
     share: float | None = None
     problem: str | None = None  # why the expression is invalid
 
+    @property
+    def finds_nothing(self) -> bool:
+        return not self.count and self.share is None and self.problem is None
+
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class LogPage:
@@ -277,43 +282,62 @@ def _status_parts(page: LogPage, width: int, glyphs: Glyphs) -> Iterator[Line]:
     elif page.is_read and not page.size:
         yield (Piece("no output yet" if page.live else "no output", Token.MUTED),)
     elif page.is_read:
-        yield from _position_parts(page, glyphs)
-        if page.marked:
-            yield (Piece(f"{counted(len(page.marked), 'line')} marked", Token.ACCENT),)
-        if page.filter is not None:
-            yield from _search_parts("&", page.filter)
-        if page.search is not None:
-            yield from _search_parts("/", page.search)
-            yield tuple(hint("n", "next"))
-        if page.seeking:
-            yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED, click=pressing("esc")))
-        elif page.note:
-            yield (Piece(page.note, Token.WARN),)
-        yield from _activity_parts(page)
+        yield from _invalid_parts(page)
+        if page.filter is not None and page.filter.finds_nothing and not page.rows:
+            yield (_expression("&", page.filter), Piece(" matches no line", Token.WARN))
+            yield tuple(hint("esc", "all lines"))
+        else:
+            yield from _content_parts(page, glyphs)
+
+
+def _invalid_parts(page: LogPage) -> Iterator[Line]:
+    """They come first, since they may fill the row."""
+    for prompt, search in (("&", page.filter), ("/", page.search)):
+        if search is not None and search.problem is not None:
+            problem = f"  invalid regular expression: {search.problem}"
+            yield (_expression(prompt, search), Piece(problem, Token.WARN))
+
+
+def _content_parts(page: LogPage, glyphs: Glyphs) -> Iterator[Line]:
+    yield from _position_parts(page, glyphs)
+    if page.marked:
+        yield (Piece(f"{counted(len(page.marked), 'line')} marked", Token.ACCENT),)
+    if page.filter is not None and page.filter.problem is None:
+        yield from _search_parts("&", page.filter)
+    if page.search is not None and page.search.problem is None:
+        yield from _search_parts("/", page.search)
+        yield tuple(hint("n", "next"))
+    if page.seeking:
+        yield (Piece("searching", Token.INFO), Piece(" esc stops", Token.MUTED, click=pressing("esc")))
+    elif page.note:
+        yield (Piece(page.note, Token.WARN),)
+    yield from _activity_parts(page)
 
 
 def _position_parts(page: LogPage, glyphs: Glyphs) -> Iterator[Line]:
     mark = glyphs.state("stopped")
     if page.following:
         yield (Piece(f"{glyphs.following} following", Token.OK),) if page.live else (Piece(f"{mark} at the end"),)
-        yield (Piece(f"line {_line_number(page.total, page)}", Token.MUTED),)
+        if page.total is not None or page.size > COUNTED_AT_ONCE_BYTES:
+            yield (Piece(f"line {_line_number(page.total, page)}", Token.MUTED),)
     elif page.cursor_number is not None:
         of = "" if page.total is None else f" of {numbers.count(page.total)}"
         yield (Piece(f"{mark} line {numbers.count(page.cursor_number)}{of}"),)
     else:
         share = (page.cursor or 0) / page.size if page.size else 0.0
-        yield (Piece(f"{mark} at {share * 100:.0f} %, {_line_number(None, page)} lines"),)
+        counting = f", {_line_number(None, page)} lines" if page.counted < 1 else ""
+        yield (Piece(f"{mark} at {share * 100:.0f} %{counting}"),)
+
+
+def _expression(prompt: str, search: SearchState) -> Piece:
+    return Piece(f"{prompt}{sanitize(search.expression)}", Token.ACCENT)
 
 
 def _search_parts(prompt: str, search: SearchState) -> Iterator[Line]:
-    expression = Piece(f"{prompt}{sanitize(search.expression)}", Token.ACCENT)
-    if search.problem is not None:
-        yield (expression, Piece(f"  invalid regular expression: {search.problem}", Token.WARN))
-        return
     total = numbers.count(search.count)
     count = total if search.ordinal is None else f"{numbers.count(search.ordinal)} of {total}"
     progress = "" if search.share is None else f" after {search.share * 100:.0f} %"
-    yield (expression, Piece(f" {count}{progress}", Token.FG if search.count else Token.WARN))
+    yield (_expression(prompt, search), Piece(f" {count}{progress}", Token.FG if search.count else Token.WARN))
 
 
 def _activity_parts(page: LogPage) -> Iterator[Line]:

@@ -71,6 +71,10 @@ class LogSession:
         return self._matches is not None and self._matches.share(self._file) is not None
 
     @property
+    def _is_at_end(self) -> bool:
+        return self._cursor is None and self._seek is None
+
+    @property
     def is_seeking(self) -> bool:
         return self._seek is not None
 
@@ -91,6 +95,8 @@ class LogSession:
             if self._written_at is not None and written_at > self._written_at:
                 self._gaps.append(written_at - self._written_at)
             self._written_at = written_at
+        if change is FileChange.GROWN and self._failed and self._is_at_end_error and self._is_at_end:
+            self.to_last_error()  # which was not written yet
         self._problems.allow(self._file)
         return change is not FileChange.NONE
 
@@ -268,7 +274,7 @@ class LogSession:
         newest = self._attempts[-1].offset if self._attempts else 0
         floor = max(newest if newest <= self._file.size else 0, self._file.size - ERROR_WITHIN_BYTES)
         matcher = ProblemMatcher(Problem.ERROR, self._problems)
-        self._seek = MatchSearch(matcher, self._file.size, forward=False, floor=floor, wrap=False, missed="no error")
+        self._seek = MatchSearch(matcher, self._file.size, forward=False, floor=floor, wrap=False, missed="")
         self._is_at_end_error = True
 
     def next_match(self, *, forward: bool) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,7 @@ def test_it_opens_at_the_end_before_anything_is_counted(log: Path) -> None:
     page = session.page(NOW)
     assert texts(page) == ["line 998", "line 999", "line 1000"]
     assert page.total is None
-    assert "line counting 0 %" in status(page)
+    assert "line counting 0 %" in status(replace(page, size=1 << 30))
 
 
 def test_following_shows_new_lines(log: Path) -> None:
@@ -157,6 +159,39 @@ def test_an_invalid_expression_says_why(log: Path) -> None:
     session = opened(log)
     session.search("(")
     assert "invalid regular expression: missing )" in status(settled(session))
+
+
+@pytest.mark.parametrize("begin", [LogSession.search, LogSession.show_only])
+def test_an_invalid_expression_is_reported_at_any_width(log: Path, begin: Callable[[LogSession, str], None]) -> None:
+    session = opened(log)
+    begin(session, "(abc")
+    assert status(settled(session), 60).partition("(abc  ")[2].startswith("invalid regular expression: missing )")
+
+
+def test_a_filter_that_matches_no_line_says_so(log: Path) -> None:
+    session = opened(log)
+    session.next_error()
+    session.show_only("zzz")
+    assert status(settled(session)) == "&zzz matches no line  esc all lines"
+
+
+def test_a_short_log_shows_no_counting(tmp_path: Path) -> None:
+    path = tmp_path / "short.log"
+    path.write_bytes(b"line\n" * 5)
+    session = LogSession(str(path))
+    session.resize(40, 3)
+    session.poll()
+    assert "counting" not in status(session.page(NOW))
+
+
+def test_a_failed_run_goes_to_its_error_once_that_is_written(log: Path) -> None:
+    session = opened(log, failed=True, live=False)
+    assert "no error" not in status(session.page(NOW))
+    grow(log, b"ValueError: late\n" + b"after\n" * 50)
+    assert at_cursor(settled(session)) == "ValueError: late"
+    session.to_end()
+    grow(log, b"ValueError: later\n")
+    assert settled(session).following
 
 
 def test_a_failed_run_opens_at_the_last_error_of_its_log(log: Path) -> None:
