@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from typing import Any
 
 MOUNTS = "/proc/self/mountinfo"
 _OCTAL = rb"\\([0-7]{3})"
@@ -90,7 +91,8 @@ def _quick_prctl(option: int, value: int) -> bool:
     try:
         import _ctypes
 
-        prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+        this_program: Any = None
+        prctl = _ctypes.dlsym(_ctypes.dlopen(this_program, 0), "prctl")
         return bool(_ctypes.call_function(prctl, (option, value, 0, 0, 0)) == 0)
     except (ImportError, AttributeError, TypeError, OSError):  # it is an implementation detail of CPython
         return False

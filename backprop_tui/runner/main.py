@@ -36,7 +36,9 @@ class Assignment:
     def announce(self, script_pidfd: int) -> None:
         """Announces the script, if all that it leaves running stays below this process."""
         if self.announcements is not None and not is_subreaper_refused():
-            from backprop_tui.launchers.launcher import announce  # the fork server has loaded it; a Slurm job needs none
+            from backprop_tui.launchers.launcher import (
+                announce,  # the fork server has loaded it; a Slurm job needs none
+            )
 
             announce(self.announcements, os.path.basename(self.folder), script_pidfd)
 

@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.metric_series import Bucket, Extreme, Gap, MetricSeries
+from backprop_tui.domain.metric_series import Bucket, Gap, MetricSeries
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.files import dump, read_object, storage, write_atomically
 from backprop_tui.store.run_directory import RunDirectory

@@ -14,7 +14,6 @@ from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_names import is_smoothed
-from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 from backprop_tui.domain.objective import Objective, default_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -25,9 +24,10 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.domain.secrets import mask_words
+from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, integer, items, nested, text
 
