@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable, SlurmUnreachable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Queued, Run
@@ -31,14 +30,11 @@ from backprop_tui.domain.slurm import (
     parse_queue,
 )
 from backprop_tui.processes.detached_log import note
-from backprop_tui.processes.linux import die_with_parent
 from backprop_tui.processes.programs import on_path
+from backprop_tui.processes.spawned import Spawned
 from backprop_tui.processes.users import ALLOW_SHARED
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 ANSWER_SECONDS = 30.0
 KILL_WAIT_SECONDS = 30.0  # Slurm's default
@@ -173,40 +169,24 @@ class Slurm:
 
         A `bound` one is killed with this thread.
         """
-        import subprocess  # slow to import
-
-        variables = {name: value for name, value in self.environment.items() if _is_passed(name)}
-        with open(os.memfd_create("script"), "w+", encoding="utf-8", errors="surrogateescape") as stdin:
-            stdin.write(script)
-            stdin.seek(0)
-            try:
-                process = subprocess.Popen(
-                    [next(on_path(program, self.environment), program), *arguments],
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env={**variables, "LC_ALL": "C"},
-                    text=True,
-                    errors="replace",
-                    preexec_fn=partial(die_with_parent, signal.SIGKILL) if bound else None,  # noqa: PLW1509 - one call
-                )
-            except OSError as error:
-                hint = "log in to a machine of the cluster, or use --launcher local"
-                raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
-        return partial(_finish, process, program, errors=errors)
-
-
-def _finish(process: Popen[str], program: str, *, errors: bool) -> str:
-    from subprocess import TimeoutExpired
-
-    with process:
+        variables = {name: value for name, value in self.environment.items() if _is_passed(name)} | {"LC_ALL": "C"}
         try:
-            output, complaints = process.communicate(timeout=ANSWER_SECONDS)
-        except TimeoutExpired as error:
-            raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds") from error
-        finally:
-            process.kill()  # nothing, if it has ended
-    if process.returncode == 0:
+            path = next(on_path(program, self.environment), None)
+            if path is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            process = Spawned(path, arguments, variables, script.encode("utf-8", "surrogateescape"), bound=bound)
+        except OSError as error:
+            hint = "log in to a machine of the cluster, or use --launcher local"
+            raise SlurmUnreachable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
+        return partial(_answer, process, program, errors=errors)
+
+
+def _answer(process: Spawned, program: str, *, errors: bool) -> str:
+    finished = process.finish(ANSWER_SECONDS)
+    if finished is None:
+        raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds")
+    output, complaints = (text.decode(errors="replace") for text in (finished.output, finished.errors))
+    if finished.code == 0:
         return output + (complaints if errors else "")
     raise _failure(program, complaints or output)
 
@@ -291,12 +271,14 @@ def _is_passed(name: str) -> bool:
     return name in _PASSED or name.startswith("SBATCH_")
 
 
-_UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zero Bytes were transmitted", "timed out")
+_UNREACHABLE = ("Unable to contact slurm controller (connect failure)", "Connection refused")
+_UNANSWERED = ("Unable to contact slurm controller", "Zero Bytes were transmitted", "timed out")
 
 
 def _failure(program: str, output: str) -> SlurmRefused | SlurmUnavailable:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     words = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines)
-    if any(sign in words for sign in _UNREACHABLE):
-        return SlurmUnavailable(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
+    for kind, signs in ((SlurmUnreachable, _UNREACHABLE), (SlurmUnavailable, _UNANSWERED)):
+        if any(sign in words for sign in signs):
+            return kind(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
     return SlurmRefused(f"{program}: {words or 'failed without a message'}")
