@@ -91,7 +91,7 @@ class Slurm:
         """Lets a job start that was submitted held; does nothing to one that was released."""
         self._call("scontrol", ["release", job_id])
 
-    def queue(self) -> dict[str, JobReport]:
+    def queue(self) -> Mapping[str, JobReport]:
         """All jobs of this user that have not left the queue, by id. Raises: SlurmUnavailable, SlurmRefused."""
         return parse_queue(self._ask("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT]))
 
