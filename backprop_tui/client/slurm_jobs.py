@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 
 from backprop_tui.client.session import ClientSession
-from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnreachable, UsageError
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest
 from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
 from backprop_tui.domain.slurm import SlurmOptions, as_options, given_options, taken_options, update_words
-from backprop_tui.store.creation import take_back
 from backprop_tui.store.hosts import may_write_here
-from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 
 
@@ -31,46 +29,6 @@ def ask_slurm(run: Run, environment: Mapping[str, str]) -> Callable[[], object]:
     from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
 
     return Slurm(environment=environment).ask(run)
-
-
-def may_submit(session: ClientSession, run: Run) -> bool:
-    """Whether a command submits the only run that it queues; otherwise a supervisor has to decide about it."""
-    return run.spec.launcher == SLURM and not (run.spec.after or os.path.exists(session.home.queue_held))
-
-
-class NewRun:
-    """A run that a command queues and submits: it holds the lock from before others see it until its job is known.
-
-    So what Slurm refuses can be taken back, and it need not be asked before.
-    """
-
-    def __init__(self, session: ClientSession) -> None:
-        self._session = session
-        self._lock: Lock | None = None
-
-    def hold(self, draft: RunDirectory) -> None:
-        if self._lock is not None:
-            self._lock.close()  # of a draft whose id was taken
-        self._lock = draft.try_lock()
-
-    def submit(self, run_id: str) -> None:
-        """Raises: SlurmRefused, SlurmUnreachable; then there is no such run. An uncertain answer is left as it is."""
-        home = self._session.home
-        directory = RunDirectory(home.run_folder(run_id))
-        with self._lock or nullcontext():
-            if self._lock is None or not self._lock.is_at(directory.lock_path):  # the run was there already
-                submit_now(self._session, run_id)
-                return
-            from backprop_tui.launchers.slurm import submit_next_job  # only Slurm runs need it
-
-            try:
-                submit_next_job(directory, directory.read(), home, self._session.config_path)
-            except (SlurmRefused, SlurmUnreachable):
-                if directory.read().submitted_job is None:
-                    take_back(home, run_id)
-                    raise
-            except BackpropError as error:
-                self._session.warn_once(str(error))
 
 
 def submit_now(session: ClientSession, run_id: str) -> None:

@@ -16,7 +16,7 @@ from backprop_tui.client.interpreters import Interpreter
 from backprop_tui.client.request_words import remember_command
 from backprop_tui.client.run_request import IN_FORM, RunRequest, arguments_at, grid, name_at
 from backprop_tui.client.session import ClientSession
-from backprop_tui.client.slurm_jobs import NewRun, ask_slurm, may_submit
+from backprop_tui.client.slurm_jobs import ask_slurm, submit_now
 from backprop_tui.client.specification import (
     apply_options,
     asked_python,
@@ -31,7 +31,7 @@ from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.invocation import resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import misspelled_options, resume_advice
-from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run import SLURM, Queued, Run
 from backprop_tui.domain.secrets import MASK, reveal_words
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import IdTaken, Submission, create
@@ -271,8 +271,7 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     """
     check_secrets(planned.runs[0])
     session.supervisor.require_fit()
-    new = NewRun(session) if len(planned.runs) == 1 and may_submit(session, planned.runs[0]) else None
-    confirm = _asks_slurm(planned) if new is None else new.hold
+    confirm = cache(ask_slurm(planned.runs[0], planned.environment))  # answers while the first run is being built
     run_ids = [run.id for run in planned.runs]
     requested: list[dict[str, str]] = []
     if key is not None:
@@ -283,15 +282,9 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     created = [_create(session, run, planned, confirm) for run in planned.runs]
     if key is not None and created != run_ids:
         key.record(created, requested)
-    if new is not None:
-        new.submit(created[0])
+    if planned.runs[0].spec.launcher == SLURM and len(created) == 1:
+        submit_now(session, created[0])
     return created
-
-
-def _asks_slurm(planned: SubmissionPlan) -> Callable[[RunDirectory], object]:
-    """Asks once whether the runs could ever start; the answer comes while the first one is being built."""
-    answer = cache(ask_slurm(planned.runs[0], planned.environment))
-    return lambda _draft: answer()
 
 
 def check_secrets(run: Run) -> None:
@@ -301,9 +294,7 @@ def check_secrets(run: Run) -> None:
         raise UsageError(f"{unknown[0]}: {MASK} stands for a value that is not shown", "type the value itself")
 
 
-def _create(
-    session: ClientSession, run: Run, planned: SubmissionPlan, confirm: Callable[[RunDirectory], object]
-) -> str:
+def _create(session: ClientSession, run: Run, planned: SubmissionPlan, confirm: Callable[[], object]) -> str:
     while True:
         try:
             create(session.home, run, planned.environment, time=time.time(), confirm=confirm)

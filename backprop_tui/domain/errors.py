@@ -85,10 +85,6 @@ class SlurmUnavailable(BackpropError):
     exit_code = 69
 
 
-class SlurmUnreachable(SlurmUnavailable):
-    """The controller did not get the request, so nothing was done."""
-
-
 class StorageFailed(BackpropError):
     """Writing failed: disk full or another input/output error."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable, SlurmUnreachable
+from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.run import Queued, Run
@@ -177,7 +177,7 @@ class Slurm:
             process = Spawned(path, arguments, variables, script.encode("utf-8", "surrogateescape"), bound=bound)
         except OSError as error:
             hint = "log in to a machine of the cluster, or use --launcher local"
-            raise SlurmUnreachable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
+            raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
         return partial(_answer, process, program, errors=errors)
 
 
@@ -271,14 +271,12 @@ def _is_passed(name: str) -> bool:
     return name in _PASSED or name.startswith("SBATCH_")
 
 
-_UNREACHABLE = ("Unable to contact slurm controller (connect failure)", "Connection refused")
-_UNANSWERED = ("Unable to contact slurm controller", "Zero Bytes were transmitted", "timed out")
+_UNREACHABLE = ("Unable to contact slurm controller", "Connection refused", "Zero Bytes were transmitted", "timed out")
 
 
 def _failure(program: str, output: str) -> SlurmRefused | SlurmUnavailable:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     words = "; ".join(line.removeprefix(f"{program}: ").removeprefix("error: ") for line in lines)
-    for kind, signs in ((SlurmUnreachable, _UNREACHABLE), (SlurmUnavailable, _UNANSWERED)):
-        if any(sign in words for sign in signs):
-            return kind(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
+    if any(sign in words for sign in _UNREACHABLE):
+        return SlurmUnavailable(f"{program}: {words}", "the controller of the cluster does not answer; try again later")
     return SlurmRefused(f"{program}: {words or 'failed without a message'}")

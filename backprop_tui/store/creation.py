@@ -29,16 +29,11 @@ class IdTaken(UsageError):
 
 
 def create(
-    home: Home,
-    run: Run,
-    environment: Mapping[str, str],
-    *,
-    time: float,
-    confirm: Callable[[RunDirectory], object] | None = None,
+    home: Home, run: Run, environment: Mapping[str, str], *, time: float, confirm: Callable[[], object] | None = None
 ) -> RunDirectory:
     """Queues a run: its directory is built in `new`, marked, then renamed, so that no reader sees half of it.
 
-    `confirm` is called with the directory before anybody can see it. If it raises, nothing was queued.
+    `confirm` is called before anybody can see it. If it raises, nothing was queued.
 
     Raises:
         IdTaken: a run of that id exists; nothing was changed.
@@ -47,7 +42,7 @@ def create(
     folder = home.run_folder(run.id)
     if os.path.lexists(folder):
         raise IdTaken(run.id)
-    draft = RunDirectory(_draft_path(home, run.id))
+    draft = RunDirectory(os.path.join(home.new, f"{run.id}{_SEPARATOR}{os.getpid()}"))
     try:
         with storage(draft.path):
             os.mkdir(draft.path, 0o700)
@@ -55,7 +50,7 @@ def create(
         draft.append_event("queued", "queued", time=time)
         draft.write(run, durable=True)
         if confirm is not None:
-            confirm(draft)
+            confirm()
         mark(home, run.id)
         _move_into_place(draft.path, folder, run.id)
     except BaseException:
@@ -66,21 +61,6 @@ def create(
     with storage(home.runs):
         sync_folder(home.runs)
     return RunDirectory(folder)
-
-
-def take_back(home: Home, run_id: str) -> None:
-    """Removes a run that this process has just queued, under whose lock nobody else could do anything with it."""
-    import shutil  # only on failure
-
-    draft = _draft_path(home, run_id)
-    with storage(draft):
-        os.rename(home.run_folder(run_id), draft)
-        remove_marker(home, run_id)
-    shutil.rmtree(draft, ignore_errors=True)
-
-
-def _draft_path(home: Home, run_id: str) -> str:
-    return os.path.join(home.new, f"{run_id}{_SEPARATOR}{os.getpid()}")
 
 
 def mark(home: Home, run_id: str) -> None:

@@ -42,10 +42,6 @@ class Lock:
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         self.close()
 
-    def is_at(self, path: str) -> bool:
-        """Whether it protects what is at this path now: a directory may have been moved with its lock."""
-        return _is_at(path, self.descriptor)
-
     def __enter__(self) -> Self:
         return self
 

@@ -109,8 +109,7 @@ def test_slurm_is_asked_when_a_run_is_queued_and_not_while_it_is_planned(
     with pytest.raises(SlurmRefused, match="invalid partition specified: gpu"):
         queue_runs(session, planned, None)
     assert split(session.home) == ([], [])
-    (call,) = slurm.calls
-    assert call.endswith("--partition=gpu --time=16")
+    assert slurm.calls == ["sbatch --test-only --partition=gpu --time=16"]
 
 
 def test_a_held_job_is_released(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:

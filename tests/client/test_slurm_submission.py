@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.client.resume import queue_again
-from backprop_tui.client.run_request import RunOptions, RunRequest, SweepAxis
+from backprop_tui.client.run_request import RunOptions, RunRequest
 from backprop_tui.client.session import ClientSession
 from backprop_tui.client.slurm_jobs import submit_now
-from backprop_tui.client.submit import plan, submit
-from backprop_tui.domain.errors import SlurmRefused, SlurmUnreachable
+from backprop_tui.client.submit import submit
+from backprop_tui.domain.errors import SlurmRefused
 from backprop_tui.domain.run import Dependency
-from backprop_tui.launchers.supervisor_process import SupervisorProcess
-from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
@@ -98,58 +96,4 @@ def test_a_refused_run_is_not_queued_and_not_visible(session: ClientSession, slu
     with pytest.raises(SlurmRefused, match=refusal):
         submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
     assert [os.listdir(folder) for folder in (session.home.runs, session.home.new, session.home.active)] == [[], [], []]
-    assert [call.split()[:2] for call in slurm.calls] == [["sbatch", "--parsable"]]
-
-
-def test_a_run_whose_request_reached_no_controller_is_not_queued(
-    session: ClientSession, slurm: FakeSlurm, tmp_path: Path
-) -> None:
-    slurm.answers("sbatch", "", code=1, err="sbatch: error: Unable to contact slurm controller (connect failure)\n")
-    with pytest.raises(SlurmUnreachable):
-        submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
-    assert [os.listdir(folder) for folder in (session.home.runs, session.home.new, session.home.active)] == [[], [], []]
-
-
-@pytest.fixture
-def no_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SupervisorProcess, "call", lambda _: None)
-
-
-def test_a_run_whose_job_may_exist_is_left_to_the_supervisor(
-    session: ClientSession, slurm: FakeSlurm, tmp_path: Path, no_supervisor: None
-) -> None:
-    error = "Batch job submission failed: Zero Bytes were transmitted or received"
-    slurm.answers("sbatch", "", code=1, err=f"sbatch: error: {error}\n")
-    (run_id,) = submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
-    directory = RunDirectory(session.home.run_folder(run_id))
-    assert directory.read().status == "queued"
-    assert directory.is_job_announced(1)
-
-
-def test_nobody_else_may_write_a_run_while_it_is_being_submitted(
-    session: ClientSession, slurm: FakeSlurm, tmp_path: Path, no_supervisor: None
-) -> None:
-    slurm.does("sbatch", f"flock -n {session.home.runs}/*/lock true && echo free > lock\necho 12")
-    (run_id,) = submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
-    assert not (slurm.directory / "lock").exists()
-    lock = RunDirectory(session.home.run_folder(run_id)).try_lock()
-    assert lock is not None
-    lock.close()
-
-
-def test_a_run_that_a_killed_submission_with_the_key_left_is_submitted(
-    session: ClientSession, slurm: FakeSlurm, tmp_path: Path, no_supervisor: None
-) -> None:
-    request = RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm", key="k")
-    planned = plan(session, request)
-    create(session.home, planned.runs[0], planned.environment, time=1.0)
-    assert submit(session, request) == [planned.runs[0].id]
-    assert RunDirectory(session.home.run_folder(planned.runs[0].id)).read().submitted_job is not None
-
-
-def test_a_sweep_is_asked_for_once_and_submitted_by_the_supervisor(
-    session: ClientSession, slurm: FakeSlurm, tmp_path: Path, no_supervisor: None
-) -> None:
-    sweep = (SweepAxis(key="seed", values=("1", "2")),)
-    submit(session, RunRequest(command=("echo", "{seed}"), cwd=str(tmp_path), launcher="slurm", sweep=sweep))
     assert [call.split()[:2] for call in slurm.calls] == [["sbatch", "--test-only"]]
