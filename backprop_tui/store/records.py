@@ -25,7 +25,7 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
+from backprop_tui.domain.run import SLURM, Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.domain.secrets import mask_words
 from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
 from backprop_tui.store.codec import decode, encode, register, tagged
@@ -204,6 +204,17 @@ def with_objective(source: JsonObject) -> JsonObject:
     metrics, best = (value if isinstance(value := source.get(key), dict) else {} for key in ("metrics", "best"))
     best = {name: value for name, value in best.items() if not is_smoothed(name)}
     return {**source, "best": best, "objective": _objective(default_objective(metrics), metrics, best)}
+
+
+def holds_of(run: Run, decided: Sequence[JsonObject]) -> Sequence[JsonObject]:
+    """Why a queued run waits, also before a supervisor has decided about a Slurm run, or where none lives."""
+    if decided or run.spec.launcher != SLURM or not isinstance(run.state, Queued):
+        return decided
+    from backprop_tui.domain.governor.reasons import Check, HoldReason  # only needed for Slurm runs
+
+    job = run.submitted_job
+    state = "not submitted yet" if job is None or job.id is None else "submitted"
+    return [encode(HoldReason(check=Check.SLURM, message=f"Slurm: {state}"))]
 
 
 def with_holds(record: JsonObject, run: Run, holds: Sequence[JsonObject]) -> JsonObject:

@@ -33,7 +33,7 @@ from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import is_silent
 from backprop_tui.store.index import monthly_files, read_month, read_newest, read_recent
-from backprop_tui.store.records import public, with_holds
+from backprop_tui.store.records import holds_of, public, with_holds
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.tail import JsonTail
@@ -283,7 +283,7 @@ def _held(known: KnownRun, holds: Sequence[JsonObject]) -> KnownRun:
     """The run as it waits for other reasons; its files need not be read again."""
     if known.run is None or known.status is not Status.QUEUED:
         return known
-    return replace(known, record=with_holds(known.record, known.run, holds))
+    return replace(known, record=with_holds(known.record, known.run, holds_of(known.run, holds)))
 
 
 def _started_at(known: KnownRun) -> tuple[float, str]:
@@ -350,7 +350,8 @@ class _MarkedRun:
         live = self._directory.read_live() if run.status in ACTIVE else None
         if live is not None and live.attempt != run.attempt.number:
             live = None
-        return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
+        record = public(run, self._directory.path, live=live, holds=holds_of(run, holds))
+        return KnownRun(record=record, run=run, live=live)
 
     def _log_written_at(self) -> float | None:
         try:
