@@ -77,7 +77,7 @@ def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State
 def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """The child inherits lock 3 and its orders."""
     pid = _new_pid(state)
-    child = _told(Process("script", "awaits_orders", pid=pid), me, rules)
+    child = _with_orders(Process("script", "awaits_orders", pid=pid), me, rules)
     yield state.move(me, me.to("awaits_exec")._replace(pid=pid), child)
 
 
