@@ -51,6 +51,7 @@ class Slurm:
     """The commands, with the environment they run in: PATH, SLURM_CONF and the user's SBATCH_ variables."""
 
     environment: Mapping[str, str]
+    late: Callable[[], None] = lambda: None  # called when an answer takes long
 
     @property
     def cluster(self) -> tuple[str, ...]:
@@ -178,11 +179,11 @@ class Slurm:
         except OSError as error:
             hint = "log in to a machine of the cluster, or use --launcher local"
             raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
-        return partial(_answer, process, program, errors=errors)
+        return partial(_answer, process, program, errors=errors, late=self.late)
 
 
-def _answer(process: Spawned, program: str, *, errors: bool) -> str:
-    finished = process.finish(ANSWER_SECONDS)
+def _answer(process: Spawned, program: str, *, errors: bool, late: Callable[[], None]) -> str:
+    finished = process.finish(ANSWER_SECONDS, late=late)
     if finished is None:
         raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds")
     output, complaints = (text.decode(errors="replace") for text in (finished.output, finished.errors))

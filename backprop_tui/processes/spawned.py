@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.linux import die_with_parent
 
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python, which a program must not inherit
 NOT_EXECUTED = 127
+LATE_SECONDS = 3.0
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +59,18 @@ class Spawned:
                 os._exit(NOT_EXECUTED)
         return pid
 
-    def finish(self, seconds: float) -> Finished | None:
-        """Waits for its end; kills it after so many seconds, and returns None then."""
+    def finish(self, seconds: float, *, late: Callable[[], None] = lambda: None) -> Finished | None:
+        """Waits for its end; kills it after so many seconds, and returns None then. Calls `late` if it takes long."""
         is_reaped = False
         try:
             pidfd = os.pidfd_open(self.pid)
             try:
                 poll = select.poll()
                 poll.register(pidfd, select.POLLIN)
-                if not poll.poll(seconds * 1000):
-                    return None
+                if not poll.poll(min(seconds, LATE_SECONDS) * 1000):
+                    late()
+                    if not poll.poll(max(0.0, seconds - LATE_SECONDS) * 1000):
+                        return None
             finally:
                 os.close(pidfd)
             status = os.waitpid(self.pid, 0)[1]

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from backprop_tui.processes import spawned
 from backprop_tui.processes.identity import Identity, identify, is_alive
 from backprop_tui.processes.spawned import Spawned
 from tests.support.waiting import wait_until
@@ -41,6 +42,23 @@ def test_a_program_that_takes_too_long_is_killed(*, bound: bool) -> None:
     assert time.monotonic() - start < SECONDS
     with pytest.raises(ChildProcessError):
         os.waitpid(spawned.pid, os.WNOHANG)
+
+
+def test_a_program_that_takes_long_is_reported_once_and_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spawned, "LATE_SECONDS", 0.0)
+    calls: list[int] = []
+    reading, writing = os.pipe()
+    program = Spawned("/bin/sh", ["-c", f"read word < /proc/{os.getpid()}/fd/{reading}; echo $word"], {}, b"")
+
+    def late() -> None:
+        calls.append(1)
+        os.write(writing, b"now\n")
+
+    finished = program.finish(SECONDS, late=late)
+    assert finished is not None
+    assert (finished.output, calls) == (b"now\n", [1])
+    os.close(reading)
+    os.close(writing)
 
 
 def test_what_is_not_there_is_an_error_and_leaves_no_files() -> None:
