@@ -14,6 +14,7 @@ def main(arguments: list[str]) -> int:
     import backprop_tui.domain.lazy_dataclass  # noqa: F401 - first, since it loads `dataclasses` faster
     from backprop_tui.node.job import Job, JobEnvironment
 
+    gc.freeze()  # a collection in a forked child would copy every page that it shares with this process
     gc.enable()
     root, run_id, _number, config_path = arguments
     return Job(JobEnvironment.of(os.environ), root, run_id, config_path).carry()

@@ -30,6 +30,7 @@ PACE_SHARE = 0.1
 MAX_WAIT_SECONDS = 0.1
 SHORTEST_WAIT_SECONDS = 0.01
 URGENT_WAIT_SECONDS = 0.002  # while a run is being admitted and started: the user waits for every late read
+MAX_URGENT_WAIT_SECONDS = 0.02
 
 
 class Pace:
@@ -44,8 +45,12 @@ class Pace:
         self._changed_at = now
 
     def seconds(self, now: float, *, urgent: bool) -> float:
-        shortest = URGENT_WAIT_SECONDS if urgent else SHORTEST_WAIT_SECONDS
-        return min(MAX_WAIT_SECONDS, max(shortest, (now - self._changed_at) * PACE_SHARE))
+        urgent_bounds, bounds = (
+            (URGENT_WAIT_SECONDS, MAX_URGENT_WAIT_SECONDS),
+            (SHORTEST_WAIT_SECONDS, MAX_WAIT_SECONDS),
+        )
+        shortest, longest = urgent_bounds if urgent else bounds
+        return min(longest, max(shortest, (now - self._changed_at) * PACE_SHARE))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from backprop_tui.store.home import Home
 from backprop_tui.store.tail import Tail
 
 ENSURE_SECONDS = 2.0
-URGENT_FOR_SECONDS = 1.0  # after a run was queued or admitted
+URGENT_FOR_SECONDS = 2.0  # after a run was queued or admitted: Slurm looks at new jobs about once a second
 STOPPED_BY_CTRL_C = "stopped by Ctrl-C"
 _KILL, _LEAVE = 2, 3  # how often Ctrl-C was pressed
 _ENDS = frozenset({ENDED, ATTEMPT_ENDED})

@@ -267,9 +267,10 @@ class PauseControl(ControlRequest[PauseRequest]):
         return live is not None and live.pause is not None and live.pause.by in (self.request.by, PERSON)
 
     def on_queued(self, run: Run) -> Run:
-        raise UsageError(
-            f"run {run.id} is waiting; only running runs can be paused", "to start nothing new: backprop-tui queue hold"
-        )
+        hint = "to start nothing new: backprop-tui queue hold"
+        if run.submitted_job is not None and run.submitted_job.id is not None:
+            hint = f"to keep its job from starting: scontrol hold {run.submitted_job.id}"
+        raise UsageError(f"run {run.id} is waiting; only running runs can be paused", hint)
 
     def on_ended(self, run: Run) -> Run | None:
         raise UsageError(

@@ -289,7 +289,7 @@ def change_queued(session: ClientSession, run_id: str, request: RunRequest) -> R
             gone = dict(before.spec.env).keys() - dict(run.spec.env).keys()
             environment = {name: value for name, value in directory.read_environment().items() if name not in gone}
             directory.write_environment(environment | dict(request.env))
-        check_with_slurm(run, directory.read_environment())
+        check_with_slurm(session, run, directory.read_environment())
         directory.write(run, durable=True)
         same = mask_words(run.spec.command) == mask_words(before.spec.command)
         change = "options" if same else f"command {shlex.join(mask_words(run.spec.command))}"

@@ -231,7 +231,7 @@ def queue_again(
     directory = RunDirectory(session.home.run_folder(run_id))
     with _lock_ended(directory):
         resumption = plan_resumption(session, directory.read(), options)
-        check_with_slurm(resumption.run, resumption.environment)
+        check_with_slurm(session, resumption.run, resumption.environment)
         sizes = current_sizes(directory)
         # Requests to the earlier attempt that came too late must not be carried out by the next one.
         offset = directory.requests_after(resumption.run.requests_offset)[1]

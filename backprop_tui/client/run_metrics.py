@@ -8,8 +8,9 @@ from dataclasses import replace
 from backprop_tui.client.runs import current
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.objective import Ranking
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.presentation import compare
 from backprop_tui.presentation.compare import ComparedRun
 from backprop_tui.presentation.known_run import KnownRun

@@ -17,18 +17,19 @@ from backprop_tui.store.hosts import may_write_here
 from backprop_tui.store.run_directory import RunDirectory
 
 
-def check_with_slurm(run: Run, environment: Mapping[str, str]) -> None:
+def check_with_slurm(session: ClientSession, run: Run, environment: Mapping[str, str]) -> None:
     """Refuses a Slurm run that its cluster could never start. Raises: SlurmRefused, SlurmUnavailable."""
-    ask_slurm(run, environment)()
+    ask_slurm(session, run, environment)()
 
 
-def ask_slurm(run: Run, environment: Mapping[str, str]) -> Callable[[], object]:
+def ask_slurm(session: ClientSession, run: Run, environment: Mapping[str, str]) -> Callable[[], object]:
     """Asks what `check_with_slurm` does; the result waits for the answer."""
     if run.spec.launcher != SLURM:
         return lambda: None
-    from backprop_tui.launchers.slurm import Slurm  # only Slurm runs need it
+    from backprop_tui.launchers.slurm import ANSWER_SECONDS, Slurm  # only Slurm runs need it
 
-    return Slurm(environment=environment).ask(run)
+    words = f"Slurm has not answered yet; waiting for {ANSWER_SECONDS:g} seconds at most"
+    return Slurm(environment=environment, late=lambda: session.warn_once(words)).ask(run)
 
 
 def submit_now(session: ClientSession, run_id: str) -> None:

@@ -271,7 +271,9 @@ def queue_runs(session: ClientSession, planned: SubmissionPlan, key: Submission 
     """
     check_secrets(planned.runs[0])
     session.supervisor.require_fit()
-    confirm = cache(ask_slurm(planned.runs[0], planned.environment))  # answers while the first run is being built
+    confirm = cache(
+        ask_slurm(session, planned.runs[0], planned.environment)
+    )  # answers while the first run is being built
     run_ids = [run.id for run in planned.runs]
     requested: list[dict[str, str]] = []
     if key is not None:

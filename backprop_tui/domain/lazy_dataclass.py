@@ -6,7 +6,7 @@ made at once. Its fields are determined when something asks for them, the first 
 all classes share the other methods. Fields, `replace`, `asdict` and `match` work as in the standard library.
 
 Programs import this module first: it loads `dataclasses` without `inspect`, which is a tenth of a short command, and is
-called only for the docstring of a class that has none.
+called only for the docstring of a class that has none, and without `copy`, which only `asdict` and `astuple` call.
 """
 
 # ruff: noqa: ANN401 - the methods serve classes that are not known here
@@ -21,20 +21,19 @@ from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 
-class _LateInspect(ModuleType):
-    """Stands for `inspect` until something of it is used."""
+class _LateModule(ModuleType):
+    """Stands for a module until something of it is used."""
 
     def __getattr__(self, name: str) -> Any:
-        import inspect
-
-        return getattr(inspect, name)
+        return getattr(__import__(self.__name__), name)
 
 
-_inspect = sys.modules.setdefault("inspect", _LateInspect("inspect"))
+_late = [_LateModule(name) for name in ("inspect", "copy") if name not in sys.modules]
+sys.modules.update({module.__name__: module for module in _late})
 import dataclasses  # noqa: E402 - see above
 
-if isinstance(_inspect, _LateInspect):
-    del sys.modules["inspect"]
+for module in _late:
+    del sys.modules[module.__name__]
 
 __all__ = ["compile_inits", "lazy_dataclass"]
 

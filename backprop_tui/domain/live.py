@@ -9,9 +9,9 @@ from typing import Any
 from backprop_tui.domain.checkpoint_pace import CheckpointPace, DiskUse
 from backprop_tui.domain.formatting import duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
-from backprop_tui.domain.resume_check import ResumeCheck
+from backprop_tui.domain.resume_verdict import ResumeCheck
 from backprop_tui.domain.run import Checkpoint, Peak, Run, SharedDirectory
+from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
 from backprop_tui.domain.status import Status
 
 _NAMED_LEFTOVERS = 3

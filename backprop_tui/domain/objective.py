@@ -19,7 +19,7 @@ from backprop_tui.domain.metric_names import (
     is_smoothed,
     is_validation,
 )
-from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
+from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
 
 MAX_BEST_METRICS = 32  # besides the objective: the record is rewritten every second
 MAX_CURVES = 8

@@ -11,12 +11,12 @@ from typing import Any
 from backprop_tui.domain.goals import Goal
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
-from backprop_tui.domain.resume_check import ResumeCheck
+from backprop_tui.domain.resume_verdict import ResumeCheck
 from backprop_tui.domain.secrets import is_secret
 from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status, check_transition
 from backprop_tui.domain.thresholds import Thresholds, after_start, with_thresholds
 

@@ -107,7 +107,11 @@ class SlurmJob:
 def job_name(run_id: str, run_name: str, number: int) -> str:
     """The name of a job, as squeue shows it; it ends with the run and the number of its job, which no other has."""
     readable = re.sub(r"[^A-Za-z0-9_.=+-]+", "_", run_name)[:_NAME_LENGTH]
-    return f"{readable}-{run_id}-{number}"
+    return readable + _name_ending(run_id, number)
+
+
+def _name_ending(run_id: str, number: int) -> str:
+    return f"-{run_id}-{number}"
 
 
 def job_options(options: SlurmOptions, *, gpus: int | None, limit_minutes: int | None) -> list[str]:
@@ -159,7 +163,7 @@ class JobReport:
 
     def carries(self, run_id: str, number: int) -> bool:
         """Whether it is the job of this number of the run, by its name."""
-        return self.name.endswith(job_name(run_id, "", number))
+        return self.name.endswith(_name_ending(run_id, number))
 
     @property
     def is_held(self) -> bool:
@@ -177,7 +181,8 @@ _LIVING = frozenset({"PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "REQUEUED
 QUEUE_FORMAT = "%i|%T|%r|%N|%S|%j"
 
 
-def parse_queue(text: str) -> dict[str, JobReport]:
+@lru_cache(maxsize=2)  # mostly the same for minutes
+def parse_queue(text: str) -> Mapping[str, JobReport]:
     """The jobs in the output of `squeue -h -o QUEUE_FORMAT`, by id; lines of another form are left out."""
     return {job.id: job for job in map(_parse_line, text.splitlines()) if job is not None}
 

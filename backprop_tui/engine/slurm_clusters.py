@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 
 from backprop_tui.domain.errors import BackpropError
@@ -23,7 +23,7 @@ class Cluster:
     """A cluster as its runs reach it, and the last answer of its squeue."""
 
     slurm: Slurm
-    reports: dict[str, JobReport] = field(default_factory=dict)  # by job id
+    reports: Mapping[str, JobReport] = field(default_factory=dict)  # by job id
     answered_at: float | None = None  # monotonic
     _asked_at: float = -MAX_POLL_SECONDS
     _failures: int = 0
@@ -70,6 +70,7 @@ class Clusters:
         self._home = home
         self._clusters: dict[tuple[str, ...], Cluster] = {}
         self._of_runs: dict[str, tuple[State, Cluster]] = {}  # a run that is resumed has another environment
+        self._asked_for: list[Run] | None = None
 
     def __iter__(self) -> Iterator[Cluster]:
         return iter(self._clusters.values())
@@ -82,11 +83,12 @@ class Clusters:
             known = self._of_runs[run.id] = run.state, self._clusters.setdefault(slurm.cluster, Cluster(slurm))
         return known[1]
 
-    def poll(self, runs: Iterable[Run], now: float) -> bool:
+    def poll(self, runs: list[Run], now: float) -> bool:
         """Asks the clusters of these runs, and forgets the others; returns whether an answer is another one."""
-        clusters = {run.id: (run.state, self.of(run)) for run in runs}
-        used = {id(cluster) for _, cluster in clusters.values()}
-        self._of_runs = clusters
-        self._clusters = {key: cluster for key, cluster in self._clusters.items() if id(cluster) in used}
+        if runs is not self._asked_for:
+            clusters = {run.id: (run.state, self.of(run)) for run in runs}
+            used = {id(cluster) for _, cluster in clusters.values()}
+            self._of_runs, self._asked_for = clusters, runs
+            self._clusters = {key: cluster for key, cluster in self._clusters.items() if id(cluster) in used}
         answers = [cluster.poll(now) for cluster in self]
         return any(answers)

@@ -125,7 +125,7 @@ class SlurmQueue:
             look = True
             self.unfinished.refresh()
         runs = self.unfinished.runs()
-        if look or runs != self.runs:
+        if look or runs is not self.runs:
             self._looked_at = now
             self._advance(runs)
         for run in runs:
@@ -133,7 +133,7 @@ class SlurmQueue:
                 with self.unfinished.skipping(run.id), suppress(SlurmUnavailable):
                     self._check_active(run)
         before, self.runs = self.runs, self.unfinished.runs()
-        if look or self.runs != before:
+        if look or self.runs is not before:
             waiting = {run.id: run for run in self.runs if run.status is Status.QUEUED}
             self.holds = {run_id: reasons for run_id, reasons in self.holds.items() if run_id in waiting}
             self.has_unsubmitted = any(run.submitted_job is None for run in waiting.values())

@@ -69,8 +69,13 @@ class GovernorFile:
         state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
         held = {run_id: hold.reasons for run_id, hold in result.holds.items()} | dict(slurm_holds)
         decided, now = (state, held, result.queue_positions), time.monotonic()
-        if decided == self._decided and now - self._written_at < SIGN_OF_LIFE_SECONDS:
-            return
+        if decided == self._decided:
+            if now - self._written_at < SIGN_OF_LIFE_SECONDS:
+                return
+            with suppress(FileNotFoundError):
+                os.utime(self._path)
+                self._written_at = now
+                return
         content = {
             **encode(state),
             "time": iso(time.time()),

@@ -43,6 +43,9 @@ class UnfinishedRuns:
         self._loaded: dict[str, LoadedRun] = {}
         self._broken: dict[str, Signature] = {}
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
+        self._listed_at: int | None = None  # the time of the folder of markers when it was listed
+        self._restless: set[str] = set()  # the ids of those that did not wait then, or do not any more
+        self._runs: list[Run] | None = None
 
     def refresh(self, guarded: Collection[str] = (), *, waiting: bool = True) -> None:
         """Reads what changed; without `waiting` not the runs that waited before, nor those of another launcher.
@@ -50,21 +53,47 @@ class UnfinishedRuns:
         Who changes such a run rings the bell, unless it is on another machine. A run of the `guarded` ones stays as it
         was if its record is gone or damaged.
         """
+        changed_at = self._markers_changed_at()
+        if waiting or changed_at is None or changed_at != self._listed_at:
+            self._listed_at = changed_at
+            self._list_and_load(guarded, waiting=waiting)
+            return
+        for run_id in [*self._restless]:
+            before, after = self._loaded.get(run_id), self._refreshed(run_id, guarded)
+            if after is not before:
+                self._runs = None
+                self._loaded.pop(run_id, None)
+                if after is not None:
+                    self._loaded[run_id] = after
+
+    def _markers_changed_at(self) -> int | None:
+        try:
+            return os.stat(self._home.active).st_mtime_ns
+        except FileNotFoundError:
+            return None  # a dry run before the first run was queued
+
+    def _list_and_load(self, guarded: Collection[str], *, waiting: bool) -> None:
         try:
             run_ids = [run_id for run_id in os.listdir(self._home.active) if RUN_ID.fullmatch(run_id)]
         except FileNotFoundError:
-            run_ids = []  # a dry run before the first run was queued
+            run_ids = []
         self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
         self._skipped = {run_id: self._skipped[run_id] for run_id in run_ids if run_id in self._skipped}
-        before, self._loaded = self._loaded, {}
+        before, loaded = self._loaded, dict[str, LoadedRun]()
         for run_id in run_ids:
-            last = loaded = before.get(run_id)
-            if waiting or not self._is_waiting(run_id, last):
-                loaded = self._load(run_id, last)
-                if loaded is None and last is not None and run_id not in self._other:
-                    loaded = last if run_id in guarded else self._restore(last.run)
-            if loaded is not None:
-                self._loaded[run_id] = loaded
+            last = before.get(run_id)
+            now = last if not waiting and self._is_waiting(run_id, last) else self._refreshed(run_id, guarded)
+            if now is not None:
+                loaded[run_id] = now
+        self._loaded, self._runs = loaded, None
+        self._restless = {run_id for run_id in run_ids if not self._is_waiting(run_id, loaded.get(run_id))}
+
+    def _refreshed(self, run_id: str, guarded: Collection[str]) -> LoadedRun | None:
+        last = self._loaded.get(run_id)
+        loaded = self._load(run_id, last)
+        if loaded is None and last is not None and run_id not in self._other:
+            loaded = last if run_id in guarded else self._restore(last.run)
+        return loaded
 
     def _is_waiting(self, run_id: str, last: LoadedRun | None) -> bool:
         return run_id in self._other if last is None else isinstance(last.run.state, Queued)
@@ -150,6 +179,8 @@ class UnfinishedRuns:
     def put(self, run: Run) -> None:
         """Stores a record that this process has just written itself."""
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
+        self._runs = None
+        self._restless.add(run.id)
 
     def take_over(self, run: Run) -> Run:
         """The run as one of this host; its record is changed if the machine had another name. Needs the run's lock."""
@@ -170,7 +201,10 @@ class UnfinishedRuns:
         return None if signature_of(directory.record_path) is None else directory.read()
 
     def runs(self) -> list[Run]:
-        return [loaded.run for loaded in self._loaded.values()]
+        """The same list as before if nothing has changed."""
+        if self._runs is None:
+            self._runs = [loaded.run for loaded in self._loaded.values()]
+        return self._runs
 
     def queued(self) -> list[Run]:
         return [run for run in self.runs() if run.status is Status.QUEUED]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import BackpropError, SlurmRefused, SlurmUnavailable, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -31,14 +30,11 @@ from backprop_tui.domain.slurm import (
     parse_queue,
 )
 from backprop_tui.processes.detached_log import note
-from backprop_tui.processes.linux import die_with_parent
 from backprop_tui.processes.programs import on_path
+from backprop_tui.processes.spawned import Spawned
 from backprop_tui.processes.users import ALLOW_SHARED
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
-
-if TYPE_CHECKING:
-    from subprocess import Popen
 
 ANSWER_SECONDS = 30.0
 KILL_WAIT_SECONDS = 30.0  # Slurm's default
@@ -55,6 +51,7 @@ class Slurm:
     """The commands, with the environment they run in: PATH, SLURM_CONF and the user's SBATCH_ variables."""
 
     environment: Mapping[str, str]
+    late: Callable[[], None] = lambda: None  # called when an answer takes long
 
     @property
     def cluster(self) -> tuple[str, ...]:
@@ -107,7 +104,7 @@ class Slurm:
         """Lets a job start that was submitted held; does nothing to one that was released."""
         self._call("scontrol", ["release", job_id])
 
-    def queue(self) -> dict[str, JobReport]:
+    def queue(self) -> Mapping[str, JobReport]:
         """All jobs of this user that have not left the queue, by id. Raises: SlurmUnavailable, SlurmRefused."""
         return parse_queue(self._ask("squeue", ["-h", "-u", str(os.getuid()), "-o", QUEUE_FORMAT]))
 
@@ -178,40 +175,24 @@ class Slurm:
 
         A `bound` one is killed with this thread.
         """
-        import subprocess  # slow to import
-
-        variables = {name: value for name, value in self.environment.items() if _is_passed(name)}
-        with open(os.memfd_create("script"), "w+", encoding="utf-8", errors="surrogateescape") as stdin:
-            stdin.write(script)
-            stdin.seek(0)
-            try:
-                process = subprocess.Popen(
-                    [next(on_path(program, self.environment), program), *arguments],
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env={**variables, "LC_ALL": "C"},
-                    text=True,
-                    errors="replace",
-                    preexec_fn=partial(die_with_parent, signal.SIGKILL) if bound else None,  # noqa: PLW1509 - one call
-                )
-            except OSError as error:
-                hint = "log in to a machine of the cluster, or use --launcher local"
-                raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
-        return partial(_finish, process, program, errors=errors)
-
-
-def _finish(process: Popen[str], program: str, *, errors: bool) -> str:
-    from subprocess import TimeoutExpired
-
-    with process:
+        variables = {name: value for name, value in self.environment.items() if _is_passed(name)} | {"LC_ALL": "C"}
         try:
-            output, complaints = process.communicate(timeout=ANSWER_SECONDS)
-        except TimeoutExpired as error:
-            raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds") from error
-        finally:
-            process.kill()  # nothing, if it has ended
-    if process.returncode == 0:
+            path = next(on_path(program, self.environment), None)
+            if path is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            process = Spawned(path, arguments, variables, script.encode("utf-8", "surrogateescape"), bound=bound)
+        except OSError as error:
+            hint = "log in to a machine of the cluster, or use --launcher local"
+            raise SlurmUnavailable(f"{program}: {error.strerror}: Slurm is not installed here", hint) from error
+        return partial(_answer, process, program, errors=errors, late=self.late)
+
+
+def _answer(process: Spawned, program: str, *, errors: bool, late: Callable[[], None]) -> str:
+    finished = process.finish(ANSWER_SECONDS, late=late)
+    if finished is None:
+        raise SlurmUnavailable(f"{program} did not answer within {ANSWER_SECONDS:g} seconds")
+    output, complaints = (text.decode(errors="replace") for text in (finished.output, finished.errors))
+    if finished.code == 0:
         return output + (complaints if errors else "")
     raise _failure(program, complaints or output)
 

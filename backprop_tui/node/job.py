@@ -117,7 +117,6 @@ class Job:
         rename_process("backprop-job")
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         os.umask(0o077)
-        self._home.prepare()
         try:
             if self._take_over():
                 self._guard()
@@ -242,9 +241,11 @@ class Job:
         return (), None if lack is None else lack.message
 
     def _node_watch(self) -> NodeWatch:
-        from backprop_tui.node.watch import NodeWatch
+        if self._watch is None:
+            from backprop_tui.node.watch import NodeWatch
 
-        self._watch = self._watch or NodeWatch(self._home, self._config_path)
+            self._home.prepare()  # this node may be new to the store
+            self._watch = NodeWatch(self._home, self._config_path)
         return self._watch
 
     def _give_sign(self) -> None:

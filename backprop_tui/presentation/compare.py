@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_smoothed
-from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss
+from backprop_tui.domain.metric_series import MetricSeries, main_loss
 from backprop_tui.domain.objective import Objective, Ranking, best_words, direction_for, rank
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.known_run import KnownRun, Moment, progress_of, running_seconds, step_text
 from backprop_tui.presentation.objective import best_in, best_on_record, last_on_record, scores_of

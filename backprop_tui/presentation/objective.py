@@ -8,7 +8,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import Extreme, MetricSeries
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.objective import (
     Objective,
     ObjectiveSource,
@@ -21,6 +21,7 @@ from backprop_tui.domain.objective import (
     unprinted,
 )
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.states import PROBLEM_STATUSES

@@ -13,7 +13,7 @@ from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.resume_check import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
+from backprop_tui.domain.resume_verdict import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
 from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.slurm import job_options

@@ -13,7 +13,7 @@ from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_series import main_loss
 from backprop_tui.domain.objective import best_words, unprinted
-from backprop_tui.domain.resume_check import DOUBTFUL, ResumeVerdict
+from backprop_tui.domain.resume_verdict import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from typing import Any
 
 MOUNTS = "/proc/self/mountinfo"
 _OCTAL = rb"\\([0-7]{3})"
@@ -75,11 +76,26 @@ def die_with_parent(signal_number: int) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    import ctypes  # slow to import, and most commands do not need it
+    """Raises: OSError."""
+    if _quick_prctl(option, value):
+        return
+    import ctypes  # slow to import: a script would wait for it
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _quick_prctl(option: int, value: int) -> bool:
+    """Calls prctl by what is below ctypes, which has no types to prepare; False if that is missing, or it failed."""
+    try:
+        import _ctypes
+
+        this_program: Any = None
+        prctl = _ctypes.dlsym(_ctypes.dlopen(this_program, 0), "prctl")
+        return bool(_ctypes.call_function(prctl, (option, value, 0, 0, 0)) == 0)
+    except (ImportError, AttributeError, TypeError, OSError):  # it is an implementation detail of CPython
+        return False
 
 
 def existing_directory(path: str) -> str:

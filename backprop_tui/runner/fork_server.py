@@ -23,7 +23,7 @@ from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.processes.requirements import unmet_requirement
 from backprop_tui.runner.main import Assignment, become_guardian_and_exit, detach, load_guardian
-from backprop_tui.runner.script_child import ScriptChild
+from backprop_tui.runner.script_child import SpareChild
 from backprop_tui.runner.start import rehearse
 from backprop_tui.store.failures import MAX_PAUSE_SECONDS, SUPERVISOR, failure_of
 from backprop_tui.store.hosts import has_work
@@ -165,7 +165,7 @@ class _ForkServer:
             child = None
             if is_spare:
                 rename_process("backprop-spare")
-                child = ScriptChild.fork()
+                child = SpareChild.fork()
             message, descriptors, _, _ = socket.recv_fds(tasks, MAX_REQUEST, 1)
             tasks.close()
             if not descriptors:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.launchers.launcher import announce
 from backprop_tui.launchers.supervisor_process import SupervisorProcess, start_supervisor_if_dead
 from backprop_tui.processes.detached_log import note_exception
 from backprop_tui.processes.linux import become_subreaper, is_subreaper_refused, rename_process
-from backprop_tui.runner.script_child import ScriptChild
+from backprop_tui.runner.script_child import SpareChild
 from backprop_tui.runner.start import NeverStarted, adopt, start, verify_resume_checkpoint
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    import socket
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,15 @@ class Assignment:
     adopting: bool
     supervisor: SupervisorProcess
     announcements: socket.socket | None = None  # to the supervisor of this machine
-    child: ScriptChild | None = None  # forked in advance
+    child: SpareChild | None = None  # forked in advance
 
     def announce(self, script_pidfd: int) -> None:
         """Announces the script, if all that it leaves running stays below this process."""
         if self.announcements is not None and not is_subreaper_refused():
+            from backprop_tui.launchers.launcher import (
+                announce,  # the fork server has loaded it; a Slurm job needs none
+            )
+
             announce(self.announcements, os.path.basename(self.folder), script_pidfd)
 
 

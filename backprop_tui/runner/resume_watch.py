@@ -13,15 +13,8 @@ from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.resume_check import (
-    NOTHING_LEFT,
-    BeforeResume,
-    LoggedPoint,
-    ResumeCheck,
-    ResumeVerdict,
-    attempt_message,
-    check_resume,
-)
+from backprop_tui.domain.resume_check import BeforeResume, LoggedPoint, check_resume
+from backprop_tui.domain.resume_verdict import NOTHING_LEFT, ResumeCheck, ResumeVerdict, attempt_message
 from backprop_tui.domain.run import ResumeChannel, Run
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.events import CheckpointSaved, Progress

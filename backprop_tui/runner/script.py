@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_nonchild
-from backprop_tui.runner.script_child import Launch, ScriptChild
+from backprop_tui.runner.script_child import Launch, ScriptChild, SpareChild
 from backprop_tui.store.files import open_own
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
@@ -39,7 +39,7 @@ def start_script(
     launch: Launch,
     log_path: str,
     script_lock: int,
-    child: ScriptChild | None = None,
+    child: SpareChild | None = None,
     announce: Callable[[int], None] = lambda _pidfd: None,
 ) -> Started | CannotStart:
     """Has a child execute the script; returns once the program is running or has turned out not to start.
@@ -53,19 +53,20 @@ def start_script(
     if child is not None and child.has_died():
         child.dismiss()
         child = None
-    child = child or ScriptChild.fork()
-    child.execute(launch, script_lock, log)
+    if child is not None:
+        child.execute(launch, script_lock, log)
+    started = child or ScriptChild.start(launch, script_lock, log)
     os.close(log)
-    announce(child.pidfd)
-    report = child.report
+    announce(started.pidfd)
+    report = started.report
     if not select.select([report], [], [], START_SECONDS)[0]:
-        return Started(identity=child.identity, pidfd=child.pidfd, report=report)
+        return Started(identity=started.identity, pidfd=started.pidfd, report=report)
     failure = _read_report(report)
     if failure is not None:
-        os.waitpid(child.identity.pid, 0)
-        os.close(child.pidfd)
+        os.waitpid(started.identity.pid, 0)
+        os.close(started.pidfd)
         return failure
-    return Started(identity=child.identity, pidfd=child.pidfd)
+    return Started(identity=started.identity, pidfd=started.pidfd)
 
 
 def _read_report(report: int) -> CannotStart | None:

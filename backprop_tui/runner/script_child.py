@@ -1,4 +1,7 @@
-"""The child that becomes the script: it waits for what to execute, records itself in script.lock, and execs."""
+"""The child that becomes the script: it records itself in script.lock, and execs.
+
+One that is forked in advance waits for what to execute. Sockets are loaded only for that.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,19 @@ import os
 import resource
 import select
 import signal
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Self
+from functools import partial
+from typing import TYPE_CHECKING, Self
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Process
 from backprop_tui.processes.detached_log import STDERR
 from backprop_tui.processes.identity import Identity, identify
 from backprop_tui.processes.requirements import attainable
+
+if TYPE_CHECKING:
+    import socket
 
 _CHUNK_BYTES = 1 << 16
 
@@ -34,29 +40,50 @@ class Launch:
 
 
 class ScriptChild:
-    """A child of this process that waits for what to execute, and ends if this process ends before it has sent that.
+    """A child of this process that becomes the script.
 
-    Until then it holds no lock and nothing of a run. `report` is readable when it has execed or ended: what it could
-    not do is there.
+    `report` is readable when it has execed or ended: what it could not do is there.
     """
 
-    def __init__(self, identity: Identity, orders: socket.socket, report: int) -> None:
-        self.identity = identity
-        self.pidfd = os.pidfd_open(identity.pid)
+    def __init__(self, pid: int, report: int) -> None:
+        self.identity = Identity(pid, _start_time(pid))
+        self.pidfd = os.pidfd_open(pid)
         self.report = report
+
+    @classmethod
+    def start(cls, launch: Launch, script_lock: int, log: int) -> Self:
+        """Forks one that executes this at once, whatever becomes of this process. Raises: OSError."""
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            _become_script(lambda: (launch, script_lock, log), writing, script_lock, log)
+        os.close(writing)
+        return cls(pid, reading)
+
+
+class SpareChild(ScriptChild):
+    """One that waits for what to execute, and ends if this process ends before it has sent that.
+
+    Until then it holds no lock and nothing of a run.
+    """
+
+    def __init__(self, pid: int, report: int, orders: socket.socket) -> None:
+        super().__init__(pid, report)
         self._orders = orders
 
     @classmethod
     def fork(cls) -> Self:
         """Raises: OSError."""
+        import socket
+
         orders, theirs = socket.socketpair()
         with theirs:
             reading, writing = os.pipe2(os.O_CLOEXEC)
             pid = os.fork()
             if pid == 0:
-                _become_script(theirs, writing)
+                _become_script(partial(_receive, theirs), writing, theirs.fileno())
             os.close(writing)
-        return cls(Identity(pid, _start_time(pid)), orders, reading)
+        return cls(pid, reading, orders)
 
     def has_died(self) -> bool:
         poll = select.poll()
@@ -65,6 +92,8 @@ class ScriptChild:
 
     def execute(self, launch: Launch, script_lock: int, log: int) -> None:
         """Tells it what to execute. If it was killed meanwhile it is a script that was killed."""
+        import socket
+
         process = launch.process
         orders = (
             *(launch.attempt, list(launch.arguments), dict(launch.environment), launch.cwd),
@@ -84,6 +113,8 @@ class ScriptChild:
 
 def _receive(orders: socket.socket) -> tuple[Launch, int, int]:
     """Waits for what to execute, and for the descriptors of lock and log. Raises: EOFError, ValueError."""
+    import socket
+
     _, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
     script_lock, log = descriptors
     for descriptor in descriptors:
@@ -97,15 +128,18 @@ def _receive(orders: socket.socket) -> tuple[Launch, int, int]:
     return launch, script_lock, log
 
 
-def _become_script(orders: socket.socket, failure: int) -> None:
-    """Becomes the script that the orders name, or writes why it cannot into `failure` and exits; never returns."""
+def _become_script(await_orders: Callable[[], tuple[Launch, int, int]], failure: int, *kept: int) -> None:
+    """Becomes the script that the orders name, or writes why it cannot into `failure` and exits; never returns.
+
+    The orders are what to execute, and the descriptors of lock and log. They may need those that are `kept`.
+    """
     path = ""
     try:
         os.setsid()
         _reset_signals()
-        _close_all_but(orders.fileno(), failure)
+        _close_all_but(failure, *kept)
         start_time = _start_time(os.getpid())
-        launch, script_lock, log = _receive(orders)
+        launch, script_lock, log = await_orders()
         os.write(script_lock, f"{launch.attempt} {os.getpid()} {start_time}\n".encode("ascii"))
         path = launch.arguments[0]
         os.dup2(script_lock, 0)

@@ -17,7 +17,7 @@ from backprop_tui.domain.run import Run
 from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess, Started, start_script
-from backprop_tui.runner.script_child import Launch, ScriptChild
+from backprop_tui.runner.script_child import Launch, SpareChild
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.locks import is_locked, try_lock
 from backprop_tui.store.records import encode_run
@@ -73,7 +73,7 @@ class NeverStarted:
 StartResult = ScriptProcess | CannotStart | Gone | NeverStarted
 
 
-def start(directory: RunDirectory, run: Run, child: ScriptChild | None, announce: Callable[[int], None]) -> StartResult:
+def start(directory: RunDirectory, run: Run, child: SpareChild | None, announce: Callable[[int], None]) -> StartResult:
     """Starts the script of the newest attempt; adopts it instead if one is alive in this directory already.
 
     `child` was forked in advance to become the script. `announce` is called with its pidfd.
@@ -121,7 +121,7 @@ def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
     )
 
 
-def adopt(directory: RunDirectory, run: Run, child: ScriptChild | None) -> StartResult:
+def adopt(directory: RunDirectory, run: Run, child: SpareChild | None) -> StartResult:
     """Takes over the script named in script.lock, after checking that it belongs to this run."""
     if child is not None:
         child.dismiss()

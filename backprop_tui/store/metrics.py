@@ -9,7 +9,8 @@ from itertools import groupby
 from typing import Any
 
 from backprop_tui.domain.errors import BackpropError
-from backprop_tui.domain.metric_series import Bucket, Extreme, Gap, MetricSeries
+from backprop_tui.domain.metric_series import Bucket, Gap, MetricSeries
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.store.fields import JsonObject, encode_metrics
 from backprop_tui.store.files import dump, read_object, storage, write_atomically
 from backprop_tui.store.run_directory import RunDirectory
@@ -253,7 +254,10 @@ class SeriesBuilder:
     def memory(self) -> list[Any]:
         """The state as JSON can hold it; bounded."""
         last = None if self.last is None else [*encode_metrics({"": self.last.value}).values(), self.last.step]
-        extremes = [self.first, last, self.least, self.most]
+        first, least, most = (
+            extreme and [extreme.value, extreme.step] for extreme in (self.first, self.least, self.most)
+        )
+        extremes = [first, last, least, most]
         flags = [self._in_gap, self._after_gap, self._skips]
         return [self.count, self.not_finite, self._stride, extremes, flags, self._buckets, self._points, self._gaps]
 

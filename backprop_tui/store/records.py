@@ -14,7 +14,6 @@ from backprop_tui.domain.invocation import resumes_by
 from backprop_tui.domain.lifecycle import merge_live, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live, displayed_status
 from backprop_tui.domain.metric_names import is_smoothed
-from backprop_tui.domain.metric_series import Extreme, SmoothedCurve
 from backprop_tui.domain.objective import Objective, default_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -25,9 +24,10 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import Attempt, Ended, Queued, Run, Running, Starting, State
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.run import SLURM, Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.domain.secrets import mask_words
+from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
 from backprop_tui.store.codec import decode, encode, register, tagged
 from backprop_tui.store.fields import JsonObject, WrongField, integer, items, nested, text
 
@@ -204,6 +204,17 @@ def with_objective(source: JsonObject) -> JsonObject:
     metrics, best = (value if isinstance(value := source.get(key), dict) else {} for key in ("metrics", "best"))
     best = {name: value for name, value in best.items() if not is_smoothed(name)}
     return {**source, "best": best, "objective": _objective(default_objective(metrics), metrics, best)}
+
+
+def holds_of(run: Run, decided: Sequence[JsonObject]) -> Sequence[JsonObject]:
+    """Why a queued run waits, also before a supervisor has decided about a Slurm run, or where none lives."""
+    if decided or run.spec.launcher != SLURM or not isinstance(run.state, Queued):
+        return decided
+    from backprop_tui.domain.governor.reasons import Check, HoldReason  # only needed for Slurm runs
+
+    job = run.submitted_job
+    state = "not submitted yet" if job is None or job.id is None else "submitted"
+    return [encode(HoldReason(check=Check.SLURM, message=f"Slurm: {state}"))]
 
 
 def with_holds(record: JsonObject, run: Run, holds: Sequence[JsonObject]) -> JsonObject:

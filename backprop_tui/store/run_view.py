@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from backprop_tui.domain.errors import BrokenRecord, StateUnavailable, StorageFailed, UnknownRun
@@ -17,7 +17,7 @@ from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.files import failure, read_object
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.index import read_all, read_newest, read_recent
-from backprop_tui.store.records import public
+from backprop_tui.store.records import holds_of, public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import signature_of
 
@@ -132,7 +132,7 @@ def governor_record(home: Home, host: str | None = None) -> JsonObject | None:
     return record
 
 
-def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
+def _holds(home: Home, run: Run, governors: _Governors) -> Sequence[JsonObject]:
     """Returns why a queued run is held; empty if unknown."""
     if run.status is not Status.QUEUED:
         return []
@@ -143,4 +143,4 @@ def _holds(home: Home, run: Run, governors: _Governors) -> list[JsonObject]:
         reasons = held.get(run.id) if isinstance(held, dict) else None
         if isinstance(reasons, list):
             return [reason for reason in reasons if isinstance(reason, dict)]
-    return []
+    return holds_of(run, ())

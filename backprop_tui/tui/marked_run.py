@@ -15,7 +15,7 @@ from backprop_tui.presentation.known_run import KnownRun, LossCurve
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.home import Home
 from backprop_tui.store.hosts import is_silent
-from backprop_tui.store.records import public, with_holds
+from backprop_tui.store.records import holds_of, public, with_holds
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.tail import JsonTail
 from backprop_tui.store.watched_file import UNKNOWN, Signature, signature_of
@@ -28,7 +28,7 @@ def _held(known: KnownRun, holds: Sequence[JsonObject]) -> KnownRun:
     """The run as it waits for other reasons; its files need not be read again."""
     if known.run is None or known.status is not Status.QUEUED:
         return known
-    return replace(known, record=with_holds(known.record, known.run, holds))
+    return replace(known, record=with_holds(known.record, known.run, holds_of(known.run, holds)))
 
 
 class MarkedRun:
@@ -87,7 +87,8 @@ class MarkedRun:
         live = self._directory.read_live() if run.status in ACTIVE else None
         if live is not None and live.attempt != run.attempt.number:
             live = None
-        return KnownRun(record=public(run, self._directory.path, live=live, holds=holds), run=run, live=live)
+        record = public(run, self._directory.path, live=live, holds=holds_of(run, holds))
+        return KnownRun(record=record, run=run, live=live)
 
     def _read_run(self, signature: Signature | None) -> Run:
         """The run as it is recorded; while it is active only its live record changes, once a second."""

@@ -110,7 +110,7 @@ def test_a_guardian_loads_the_package_without_anything_heavy(package: str) -> No
     assert not _loaded_by(statements, "-I", "-S") & NOT_FOR_A_RUNNER
 
 
-NOT_BEFORE_A_SCRIPT = {"inspect", "subprocess", "shutil", "asyncio", "tempfile", "threading", "glob"}
+NOT_BEFORE_A_SCRIPT = {"inspect", "copy", "subprocess", "shutil", "asyncio", "tempfile", "threading", "glob", "socket"}
 NOT_BEFORE_A_SCRIPT |= {f"backprop_tui.runner.{name}" for name in ("guarding", "guardian", "finalize", "outputs")}
 NOT_BEFORE_A_SCRIPT |= {
     f"backprop_tui.engine.{name}" for name in ("scheduler", "slurm_queue", "guard", "unfinished_runs")
@@ -121,6 +121,9 @@ NOT_BEFORE_A_SCRIPT |= {
     "backprop_tui.node.watch",
     "backprop_tui.domain.governor.admission",
 }
+NOT_BEFORE_A_SCRIPT |= {
+    f"backprop_tui.{name}" for name in ("domain.resume_check", "domain.metric_series", "launchers.launcher")
+}
 NOT_BEFORE_A_SCRIPT |= {"backprop_tui.readers", "backprop_tui.checkpoints", "backprop_tui.domain.checkpoint_names"}
 
 
@@ -128,6 +131,24 @@ def test_the_script_of_a_slurm_job_waits_for_little() -> None:
     statements = f"import {FIRST}, backprop_tui.node.job, backprop_tui.runner.main"
     assert all(find_spec(name) for name in NOT_BEFORE_A_SCRIPT), "a module was renamed"
     assert not _loaded_by(statements, "-I", "-S") & NOT_BEFORE_A_SCRIPT
+
+
+def test_becoming_a_subreaper_loads_no_ctypes() -> None:
+    statements = "from backprop_tui.processes.linux import become_subreaper; become_subreaper()"
+    assert "ctypes" not in _loaded_by(statements, "-I", "-S")
+
+
+def test_a_command_of_slurm_is_started_without_subprocess() -> None:
+    statements = f"""
+import {FIRST}
+from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.domain.errors import BackpropError
+try:
+    Slurm(environment={{"PATH": "/nowhere"}}).release("1")
+except BackpropError as error:
+    assert "not installed" in str(error)
+"""
+    assert not _loaded_by(statements, "-I", "-S") & {"subprocess", "threading", "selectors"}
 
 
 def test_a_supervisor_does_not_wait_for_what_its_fork_server_loads() -> None:
@@ -144,6 +165,16 @@ Point = dataclasses.make_dataclass("Point", ["x"])
 assert Point.__doc__.startswith("Point(x"), Point.__doc__
 """
     assert "inspect" in _loaded_by(statements, "-I", "-S")
+
+
+def test_copies_of_values_are_made_by_the_real_copy() -> None:
+    statements = f"""
+import {FIRST}, dataclasses
+assert "copy" not in sys.modules
+Point = dataclasses.make_dataclass("Point", ["x"], namespace={{"__doc__": "A point."}})
+assert dataclasses.asdict(Point([1])) == {{"x": [1]}}
+"""
+    assert "copy" in _loaded_by(statements, "-I", "-S")
 
 
 def test_value_classes_use_the_lazy_decorator() -> None:

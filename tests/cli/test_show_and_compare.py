@@ -11,9 +11,9 @@ from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
 from backprop_tui.domain.run import Code
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from tests.support.commands import Commands
 from tests.support.runs import Runs

@@ -17,7 +17,7 @@ import pytest
 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.goals import parse_goal
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Git
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.linux import boot_id

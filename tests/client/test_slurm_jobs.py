@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from backprop_tui.client import control
-from backprop_tui.client.control import ControlOutcome, edit_requests, pause_requests, stop_requests, wait_for_all
+from backprop_tui.client.control import (
+    ControlOutcome,
+    Refusal,
+    edit_requests,
+    pause_requests,
+    stop_requests,
+    wait_for_all,
+)
 from backprop_tui.client.queueing import move, queue_positions, still_starts, waiting_here
 from backprop_tui.client.rerun import change_queued
 from backprop_tui.client.run_request import RunRequest
@@ -112,6 +119,13 @@ def test_slurm_is_asked_when_a_run_is_queued_and_not_while_it_is_planned(
         queue_runs(session, planned, None)
     assert split(session.home) == ([], [])
     assert slurm.calls == ["sbatch --test-only --partition=gpu --time=16"]
+
+
+def test_what_keeps_a_job_from_starting_is_said_where_it_cannot_be_paused(session: ClientSession, runs: Runs) -> None:
+    submitted(session, runs)
+    (refusal,) = wait_for_all(pause_requests(session, ["a"]))
+    assert isinstance(refusal, Refusal)
+    assert "scontrol hold 12" in str(refusal.error)
 
 
 def test_a_held_job_is_released(session: ClientSession, runs: Runs, slurm: FakeSlurm) -> None:

@@ -19,6 +19,8 @@ from backprop_tui.domain.errors import SlurmRefused, UsageError
 from backprop_tui.domain.run import Dependency, Queued
 from backprop_tui.domain.slurm import job_name
 from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.launchers.supervisor_process import SupervisorProcess
+from backprop_tui.processes import spawned
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from tests.support.runs import Runs
@@ -116,6 +118,15 @@ def test_what_a_supervisor_has_to_decide_is_left_to_it(
     submit_now(session, "a")
     assert slurm.calls == []
     assert (run.read().submitted_job, waiting.read().submitted_job) == (None, None)
+
+
+def test_a_user_is_told_that_slurm_has_not_answered_yet(
+    session: ClientSession, slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawned, "LATE_SECONDS", 0.0)
+    monkeypatch.setattr(SupervisorProcess, "call", lambda _: None)
+    submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
+    assert session.warnings == {"Slurm has not answered yet; waiting for 30 seconds at most"}
 
 
 def test_a_refused_run_is_not_queued_and_not_visible(session: ClientSession, slurm: FakeSlurm, tmp_path: Path) -> None:

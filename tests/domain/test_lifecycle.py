@@ -27,7 +27,7 @@ from backprop_tui.domain.lifecycle import (
     timebox_seconds,
 )
 from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Attempt, Cause, Checkpoint, Ended, Queued, Run, Running, SharedDirectory, Spec
 from backprop_tui.domain.status import ENDED, Status
 from tests.domain.runs import BOOT, queued, running

@@ -7,13 +7,8 @@ import random
 import pytest
 
 from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import (
-    MAX_PARTS,
-    Extreme,
-    SmoothedCurve,
-    main_loss,
-    validation_counterpart,
-)
+from backprop_tui.domain.metric_series import main_loss, validation_counterpart
+from backprop_tui.domain.smoothed_curve import MAX_PARTS, Extreme, SmoothedCurve
 from backprop_tui.store.metrics import SeriesBuilder
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import (
     MAX_BEST_METRICS,
     MAX_CURVES,
@@ -24,6 +23,7 @@ from backprop_tui.domain.objective import (
     still_best,
     unprinted,
 )
+from backprop_tui.domain.smoothed_curve import Extreme
 
 VALIDATION, TRAINING = ObjectiveSource.VALIDATION, ObjectiveSource.TRAINING
 

@@ -11,14 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.resume_check import (
-    SETTLING_POINTS,
-    BeforeResume,
-    LoggedPoint,
-    ResumeCheck,
-    ResumeVerdict,
-    check_resume,
-)
+from backprop_tui.domain.resume_check import SETTLING_POINTS, BeforeResume, LoggedPoint, check_resume
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 
 
 def curve(begin: int, end: int, *, noise: float = 0.0, seed: int = 0, stride: int = 10) -> list[LoggedPoint]:

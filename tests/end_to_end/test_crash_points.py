@@ -11,7 +11,7 @@ from backprop_tui.domain.run import Ended
 from backprop_tui.domain.status import Status
 from tests.end_to_end.crashing import Crashing
 from tests.support.crashes import FORKER, GUARDIAN, SUPERVISOR, Crash, after, before
-from tests.support.processes import exit_codes_are_public
+from tests.support.processes import comm, exit_codes_are_public, with_environment
 from tests.support.sandbox import Sandbox, Submitted, script
 
 ANNOUNCE = "runner.checkpoint_record:CheckpointRecord.announce"
@@ -22,7 +22,8 @@ APPLY_STATE = "runner.guarding:apply_recorded_state"
 RUNS = after("runner.recorder:Recorder.commit", GUARDIAN)  # the script runs and all is recorded
 CHILD_BEGINS = before("runner.script_child:_reset_signals", GUARDIAN)
 FORKED = after("os:fork", GUARDIAN, returning=True)
-COMMAND_SENT = after("runner.script_child:ScriptChild.execute", GUARDIAN)
+STARTED = after("runner.script_child:ScriptChild.start", GUARDIAN)
+COMMAND_SENT = after("runner.script_child:SpareChild.execute", GUARDIAN)
 
 
 def case(name: str, *crashes: Crash) -> object:
@@ -98,8 +99,8 @@ WHILE_IT_RUNS = [
     case("guardian: before it empties script.lock", before("os:ftruncate", GUARDIAN)),
     case("guardian: after it emptied script.lock", after("os:ftruncate", GUARDIAN)),
     case("guardian: after the fork", FORKED),
-    case("guardian: before it told its child what to execute", before("runner.script_child:ScriptChild.execute")),
-    case("guardian: after it told its child what to execute", COMMAND_SENT),
+    case("guardian: before it forks its child", before("runner.script_child:ScriptChild.start")),
+    case("guardian: after it forked its child", STARTED),
     case("guardian and child: before the child recorded itself", FORKED, CHILD_BEGINS),
     case("guardian: after the script's exec", after("runner.start:start_script", GUARDIAN)),
     case("guardian: before it writes running", before(WRITE, GUARDIAN, status="running")),
@@ -145,6 +146,33 @@ def test_a_run_recovers_on_its_own_and_is_executed_once(
     assert_recovered(sandbox, run)
 
 
+WITH_A_SPARE_CHILD = [
+    case("before it told its child what to execute", before("runner.script_child:SpareChild.execute")),
+    case("after it told its child what to execute", COMMAND_SENT),
+]
+
+
+@pytest.mark.parametrize("crashes", WITH_A_SPARE_CHILD)
+def test_a_run_of_a_guardian_that_was_forked_in_advance_is_executed_once(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
+) -> None:
+    crashing = Crashing(sandbox, monkeypatch, *crashes)
+    first = sandbox.submit(*script("worker.py", 1, 60, 0))
+    first.wait(first.is_watched, "watched by a guardian")
+
+    def has_spare() -> bool:
+        return any(comm(each.pid) == "backprop-spare" for each in with_environment(sandbox.folder))
+
+    sandbox.wait_until(has_spare, "a guardian waits")
+    run = sandbox.submit(*script("worker.py", 4, 0.02, 3, "go"))
+    crashing.wait_until_all_happened()
+    run.wait(run.is_watched, "watched by a guardian")
+    Path(run.run().spec.cwd, "go").touch()
+    assert end_of(run) == (Status.FAILED, 3, None)
+    assert run.reports() == ["begin", "end 3"]
+    assert len(run.run().attempts) == 1
+
+
 @pytest.mark.parametrize("crashes", AT_ITS_END)
 def test_a_run_is_recorded_although_its_guardian_dies_at_its_end(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, crashes: tuple[Crash, ...]
@@ -188,9 +216,7 @@ def test_if_the_guardian_dies_after_our_signal_is_recorded_the_run_is_timeboxed(
 CHILD_DIES = [
     case("before it recorded itself", CHILD_BEGINS),
     case("after it wrote who it is", before("runner.script_child:_apply", GUARDIAN)),
-    case(
-        "after it wrote who it is, and its guardian too", COMMAND_SENT, before("runner.script_child:_apply", GUARDIAN)
-    ),
+    case("after it wrote who it is, and its guardian too", STARTED, before("runner.script_child:_apply", GUARDIAN)),
 ]
 
 

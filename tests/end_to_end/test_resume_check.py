@@ -7,7 +7,7 @@ import os
 import pytest
 
 from backprop_tui.domain.resume_arguments import resume_template
-from backprop_tui.domain.resume_check import ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeVerdict
 from backprop_tui.domain.run import Ended, StopPlan
 from backprop_tui.domain.status import Status
 from tests.support.sandbox import SCRIPTS, Sandbox, python, script

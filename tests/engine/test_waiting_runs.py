@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.slurm import SlurmJob, job_name, parse_queue
 from backprop_tui.engine.slurm_queue import LOOK_SECONDS, SlurmQueue
 from backprop_tui.engine.supervisor import SIGN_OF_LIFE_SECONDS, GovernorFile
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import Slurm
+from backprop_tui.store.creation import remove_marker
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
 from tests.engine.machines import Host
@@ -31,6 +33,26 @@ def test_a_run_that_waits_is_read_again_only_when_somebody_rang(host: Host) -> N
     assert [run.note for run in unfinished.runs()] == ["edited"]
 
 
+def test_nothing_is_listed_or_read_while_no_marker_changes(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand waiting runs cost as little as none; a run that started and one that ended are seen."""
+    directory, unfinished = host.runs.queued("a"), UnfinishedRuns(host.home)
+    unfinished.refresh()
+    known = unfinished.runs()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "listdir", lambda _: pytest.fail("the markers are as they were"))
+        unfinished.refresh(waiting=False)
+    assert unfinished.runs() is known
+    starting = begin_attempt(directory.read(), now=1.0, boot_id="boot", gpus=())
+    directory.write(starting, durable=False)
+    unfinished.put(starting)
+    directory.write(replace(starting, note="seen"), durable=False)
+    unfinished.refresh(waiting=False)
+    assert [run.note for run in unfinished.runs()] == ["seen"], "it does not wait any more"
+    remove_marker(host.home, "a")
+    unfinished.refresh(waiting=False)
+    assert unfinished.runs() == []
+
+
 def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of_life(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,9 +63,16 @@ def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of
         assert os.path.samestat(os.stat(host.home.governor), os.fstat(first.fileno()))
         file.write(replace(result, queue_positions={"a": 1}), {})
         assert (read_object(host.home.governor) or {})["places"] == {"a": 1}
-    os.unlink(host.home.governor)
     later = time.monotonic() + SIGN_OF_LIFE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
+    with open(host.home.governor, "rb") as second:
+        os.utime(host.home.governor, (0, 0))
+        file.write(replace(result, queue_positions={"a": 1}), {})
+        status = os.stat(host.home.governor)
+        assert os.path.samestat(status, os.fstat(second.fileno())), "it need not be written again for that"
+        assert time.time() - status.st_mtime < SIGN_OF_LIFE_SECONDS
+    os.unlink(host.home.governor)
+    later += SIGN_OF_LIFE_SECONDS
     file.write(replace(result, queue_positions={"a": 1}), {})
     assert os.path.exists(host.home.governor)
 

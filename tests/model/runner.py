@@ -74,10 +74,11 @@ def truncates_record(state: State, me: Process, _rules: Rules) -> Iterator[State
     yield state.move(me, after, disk=state.disk._replace(record=None))
 
 
-def forks(state: State, me: Process, _rules: Rules) -> Iterator[State]:
-    """The child has lock 3 only when it gets its orders."""
+def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The child inherits lock 3 and its orders."""
     pid = _new_pid(state)
-    yield state.move(me, me.to("tells_child")._replace(pid=pid), Process("script", "awaits_orders", pid=pid))
+    child = _with_orders(Process("script", "awaits_orders", pid=pid), me, rules)
+    yield state.move(me, me.to("awaits_exec")._replace(pid=pid), child)
 
 
 def tells_child(state: State, me: Process, rules: Rules) -> Iterator[State]:

@@ -82,7 +82,7 @@ SCENARIOS = {
     "queue without a supervisor": Scenario(disk=NOTHING, present=(QUEUER,), kills=2, at_least=12_000),
     "queue while the supervisor exits": Scenario(disk=NOTHING, present=(QUEUER, *SERVED), kills=1, at_least=20_000),
     "run": Scenario(disk=QUEUED, present=SERVED, kills=2, at_least=10_000),
-    "run by a runner that waits": Scenario(disk=QUEUED, present=SERVED, spares=1, kills=1, at_least=15_000),
+    "run by a runner that waits": Scenario(disk=QUEUED, present=SERVED, spares=1, kills=1, at_least=14_000),
     "run again by a runner that waits": Scenario(
         disk=RUNNING, history=RAN, present=AT_WORK, slices=1, spares=1, kills=1, at_least=50_000
     ),

@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.spread import Spread, Verdict, difference, spread_of, two_sided_probability
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.group_table import GroupSetting, GroupTable, Standing, group_table

@@ -17,9 +17,9 @@ from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import merge_best
 from backprop_tui.domain.run import Spec
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.runner import checkpoint_record
 from backprop_tui.runner.checkpoint_record import KEPT_CHECKPOINTS, CheckpointRecord

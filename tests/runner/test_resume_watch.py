@@ -11,9 +11,9 @@ import pytest
 
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Clock, Live
-from backprop_tui.domain.metric_series import Extreme
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Checkpoint, Queued, Run
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.readers.events import Progress
 from backprop_tui.runner import resume_watch

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.lifecycle import Outcome, finish_attempt
-from backprop_tui.domain.resume_check import ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeVerdict
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.formatting import from_iso
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import AttemptTimeline
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.store import metrics as metrics_module
 from backprop_tui.store.export import export_csv, rows
 from backprop_tui.store.metrics import MAX_BUCKETS, MetricsFile, SeriesBuilder, read_metrics

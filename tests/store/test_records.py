@@ -17,7 +17,6 @@ from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.lifecycle import Outcome, finish_attempt
 from backprop_tui.domain.limits import MemoryLimit, RunLimits
 from backprop_tui.domain.live import Clock, Live, Pause, PostponedStop, Stopping, displayed_status
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import BestTracker, parse_objective
 from backprop_tui.domain.requests import (
     ContinueRequest,
@@ -28,7 +27,7 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import (
     Cause,
     Checkpoint,
@@ -45,6 +44,7 @@ from backprop_tui.domain.run import (
     Starting,
     StopPlan,
 )
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.thresholds import Thresholds
 from backprop_tui.store.codec import decode, encode

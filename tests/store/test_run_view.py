@@ -15,6 +15,7 @@ from backprop_tui.store.files import dump
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_view import governor_record, public_record, recent_records, unfinished_views
 from tests.support.runs import Runs
+from tests.support.slurm import job
 
 
 def _write_governor(store: Home, **fields: object) -> None:
@@ -30,6 +31,18 @@ def test_a_queued_run_shows_why_it_is_held(store: Home, runs: Runs) -> None:
     _write_governor(store, held={"abc": [RAM]})
     shown = public_record(store, "abc")
     assert (shown["hold_reasons"], shown["reason"]) == ([RAM], RAM["message"])
+
+
+@pytest.mark.parametrize(("job_id", "reason"), [(None, "Slurm: not submitted yet"), (12, "Slurm: submitted")])
+def test_a_slurm_run_shows_that_it_waits_before_a_supervisor_has_asked_for_it(
+    store: Home, runs: Runs, job_id: int | None, reason: str
+) -> None:
+    runs.queued("abc", spec={"launcher": "slurm"}, job=None if job_id is None else job(job_id))
+    shown = public_record(store, "abc")
+    assert shown["reason"] == reason
+    assert [hold["check"] for hold in shown["hold_reasons"]] == ["slurm"]
+    _write_governor(store, held={"abc": [RAM]})
+    assert public_record(store, "abc")["reason"] == RAM["message"]
 
 
 def test_decisions_of_a_dead_supervisor_are_ignored(store: Home, runs: Runs) -> None:

@@ -13,8 +13,8 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.live import Pause, Stopping
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause, Checkpoint, Gpu
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading
 from backprop_tui.presentation.known_run import KnownRun, LossCurve

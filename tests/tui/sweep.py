@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from tests.tui.snapshots import ended, queued, running

@@ -21,8 +21,9 @@ from backprop_tui.client.run_metrics import (
 )
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.metric_names import direction_of, is_smoothed
-from backprop_tui.domain.metric_series import Extreme, MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
 from backprop_tui.domain.objective import Ranking, best_words
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation import durations, numbers

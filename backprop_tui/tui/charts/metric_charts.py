@@ -8,7 +8,7 @@ from statistics import median
 
 from backprop_tui.domain.formatting import counted, from_iso
 from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
-from backprop_tui.domain.resume_check import DOUBTFUL, attempt_message
+from backprop_tui.domain.resume_verdict import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED

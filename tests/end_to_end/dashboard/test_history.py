@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 
 from backprop_tui.domain.lifecycle import Outcome, begin_attempt, finish_attempt
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Queued, Run, Running, Spec
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store import index

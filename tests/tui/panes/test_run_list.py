@@ -12,10 +12,10 @@ import pytest
 from backprop_tui.domain.causes.cause import cause_of_stop
 from backprop_tui.domain.goals import parse_goal
 from backprop_tui.domain.live import Pause, PostponedStop, Stopping
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.objective import parse_objective
-from backprop_tui.domain.resume_check import ResumeCheck, ResumeVerdict
+from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
 from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.group_table import Standing, group_table

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from backprop_tui.domain.live import Pause
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause, SharedDirectory
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels

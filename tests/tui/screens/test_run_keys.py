@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.app import Dashboard

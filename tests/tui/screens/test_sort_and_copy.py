@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backprop_tui.domain.metric_series import Extreme
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.absence import WindowFocus
 from backprop_tui.tui.lines import Line
