@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import signal
@@ -45,8 +46,9 @@ CALM_AFTER_SECONDS = 10.0
 CHECK_SUPERVISOR_SECONDS = 2.0
 SESSION_SECONDS = 0.2  # between the signals to the processes of a session that ends
 READ_SECONDS = 0.1  # of each step: the others wait for it
-# To read what a dead script has printed; then only the last bytes. An end that was asked for is awaited.
-REST_SECONDS, REST_OF_STOPPED_SECONDS = 10.0, 1.0
+# To read what a dead script has printed; then only the last bytes. An end that was asked for is awaited. Otherwise a
+# busy machine is no reason to skip anything, and after another guardian's death more may be left.
+REST_OF_STOPPED_SECONDS, REST_CPU_SECONDS, REST_SECONDS = 1.0, 1.0, 10.0
 LAST_BYTES = 1 << 14
 TIMEBOX = "timebox"
 
@@ -288,9 +290,7 @@ class Guardian:
         """
         with self._contain_errors("cannot read the file that the output is redirected to"):
             self._own_log.fetch_rest(time.time())
-        is_stopped = self.recorder.live.stopping is not None
-        end = time.monotonic() + (REST_OF_STOPPED_SECONDS if is_stopped else REST_SECONDS)
-        if self._read_while(lambda: time.monotonic() < end):
+        if self._read_while(self._time_for_rest()):
             with self._contain_errors("cannot read the log"):
                 self._log.skip(LAST_BYTES)
                 self._own_log.skip(LAST_BYTES)
@@ -301,6 +301,12 @@ class Guardian:
         # The next attempt, if there is one, continues from here.
         self._record_log_position()
         self.recorder.commit(told_offset=self._log.offset)
+
+    def _time_for_rest(self) -> Callable[[], bool]:
+        is_stopped = self.recorder.live.stopping is not None
+        end = time.monotonic() + (REST_OF_STOPPED_SECONDS if is_stopped else REST_SECONDS)
+        cpu_end = math.inf if is_stopped or self._script.adopted else time.thread_time() + REST_CPU_SECONDS
+        return lambda: time.monotonic() < end and time.thread_time() < cpu_end
 
     def _check_outputs(self, now: float) -> None:
         """Records what the last scan of the output files found; never waits for a disk."""

@@ -8,8 +8,14 @@ import time
 from backprop_tui.domain.requests import StopRequest
 from backprop_tui.domain.run import StopPlan
 from backprop_tui.domain.status import Status
+from backprop_tui.processes.identity import is_alive
 from tests.support.sandbox import Sandbox, python
 
+ENDS = """
+import sys
+lines = (f"step {step}/600000 loss {1 / step:.5f} time {step % 97 / 10:.3f}s" for step in range(1, 600_001))
+print("\\n".join(lines))
+"""
 SOURCE = """
 import sys, time
 states = [f"\\rstep {step}/1000000 loss {1 / (step + 1):.5f}" for step in range(150_000)]
@@ -18,6 +24,19 @@ print(flush=True)
 open("printed", "w").close()
 time.sleep(300)
 """
+
+
+def test_a_script_that_ends_by_itself_is_over_although_much_is_unread(sandbox: Sandbox) -> None:
+    run = sandbox.submit(*python(ENDS))
+    run.wait(lambda: "started" in run.events(), "started")
+    script = run.wait(run.script, "the script")
+    run.wait(lambda: not is_alive(script), "everything printed")
+    began = time.monotonic()
+    end = run.wait_for_end()
+    assert time.monotonic() - began < 8.0, "reading all of it takes several times as long"
+    assert end.status is Status.COMPLETED
+    assert end.step == 600_000
+    assert "log_skipped" in run.events()
 
 
 def test_the_end_is_on_time_whatever_was_printed(sandbox: Sandbox) -> None:
