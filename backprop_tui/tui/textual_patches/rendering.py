@@ -1,5 +1,7 @@
 """Renders only what is due and can be seen, and a key's first paint at once; upstream knows no issue for any of it.
 
+Nothing is painted while a slow line has not taken the frames before: it would show each state of the past in turn.
+
 For any change Textual renders every row of every widget of a container that the change touches, also the containers and
 the screen behind them. Only then does it choose the rows that it sends. For each row it looks for borders, padding and
 effects, which most widgets have none of.
@@ -23,7 +25,10 @@ from textual.strip import Strip
 
 from backprop_tui.tui.textual_patches import Patch
 
+_WAITING_WRITES = 3  # of a frame: the start and the end of a synchronized update, and what it shows
+
 _wait_for_timer = Screen._on_idle  # noqa: SLF001
+_paint = Screen._on_timer_update  # noqa: SLF001
 _render_with_surroundings = StylesCache.render_line
 _AROUND = ("outline_top", "outline_right", "outline_bottom", "outline_left", "hatch", "tint", "text_opacity")
 
@@ -73,11 +78,24 @@ async def paint_key(self: Any, event: events.Idle) -> None:  # noqa: ANN401 - a 
     """Paints what a key changed as soon as the screen has nothing else to do, and what follows in one piece."""
     app = self.app
     is_due = self._layout_required or self._scroll_required or self._repaint_required or self._dirty_widgets
-    if is_due and getattr(app, "has_unpainted_key", False) and self.is_current and not app._batch_count:  # noqa: SLF001
+    is_key = getattr(app, "has_unpainted_key", False) and not is_behind(app)
+    if is_due and is_key and self.is_current and not app._batch_count:  # noqa: SLF001
         self._on_timer_update()
         event.prevent_default()
     else:
         await _wait_for_timer(self, event)
+
+
+def paint_when_sent(self: Any) -> None:  # noqa: ANN401 - a screen, private attributes included
+    """Paints; if the terminal is behind, the timer asks again."""
+    if not is_behind(self.app):
+        _paint(self)
+
+
+def is_behind(app: Any) -> bool:  # noqa: ANN401 - an application, private attributes included
+    """Whether a whole frame is waiting for the terminal to take another one."""
+    thread = getattr(app._driver, "_writer_thread", None)  # noqa: SLF001
+    return thread is not None and thread._queue.qsize() >= _WAITING_WRITES  # noqa: SLF001
 
 
 def render_line(
@@ -106,6 +124,12 @@ PATCHES = (
         replacement=paint_key,
         builds_on=("_on_timer_update", "_on_update", "_on_layout"),
         sha256="6b091708dea7a7567ff055791b783d20931d87fff4595aa2cbd2e66cf2ae71eb",
+    ),
+    Patch(
+        owner=Screen,
+        name="_on_timer_update",
+        replacement=paint_when_sent,
+        sha256="421401660de142c5973004a369930228e8b242dcf4921b17e5aff7cad51990da",
     ),
     Patch(
         owner=Compositor,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -16,10 +17,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from backprop_tui.tui.screens.help import Help
-from backprop_tui.tui.textual_patches.rendering import paint_key, render_chops, render_line
+from backprop_tui.tui.textual_patches.rendering import paint_key, paint_when_sent, render_chops, render_line
 from backprop_tui.tui.textual_patches.sent_rows import Changes
 from backprop_tui.tui.widgets.filter_input import FilterInput
 from tests.tui.screens.test_main import staged
+from tests.tui.screens.test_new_run import until
 
 _original = Compositor._render_chops
 
@@ -143,3 +145,30 @@ async def test_typing_asks_for_no_layout(monkeypatch: pytest.MonkeyPatch) -> Non
         assert not line.scroll_x
         assert asked
         assert not any(asked)
+
+
+class Behind:
+    """A driver's thread whose terminal takes nothing until `take`."""
+
+    def __init__(self) -> None:
+        self._queue: Queue[str] = Queue()
+        for _ in range(3):
+            self._queue.put("a frame")
+
+    def take(self) -> None:
+        self._queue.get()
+
+
+async def test_nothing_is_painted_while_the_terminal_has_not_taken_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Screen, "_on_timer_update", paint_when_sent)
+    monkeypatch.setattr(Screen, "_on_idle", paint_key)
+    async with staged() as stage:
+        painted: list[Screen[Any]] = []
+        monkeypatch.setattr(Screen, "_compositor_refresh", lambda screen: painted.append(screen))
+        thread = Behind()
+        monkeypatch.setattr(stage.pilot.app._driver, "_writer_thread", thread, raising=False)
+        for key in "jjk":
+            await stage.pilot.press(key)
+        assert painted == []
+        thread.take()
+        await until(stage, lambda: bool(painted))
