@@ -164,7 +164,7 @@ async def test_nothing_is_painted_while_the_terminal_has_not_taken_a_frame(monke
     monkeypatch.setattr(Screen, "_on_idle", paint_key)
     async with staged() as stage:
         painted: list[Screen[Any]] = []
-        monkeypatch.setattr(Screen, "_compositor_refresh", lambda screen: painted.append(screen))
+        monkeypatch.setattr(Screen, "_compositor_refresh", lambda screen: painted.append(screen))  # noqa: PLW0108 - is bound
         thread = Behind()
         monkeypatch.setattr(stage.pilot.app._driver, "_writer_thread", thread, raising=False)
         for key in "jjk":
