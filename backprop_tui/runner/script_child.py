@@ -9,8 +9,10 @@ import resource
 import select
 import signal
 import socket
+import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Self
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -18,18 +20,22 @@ from backprop_tui.domain.run import Process
 from backprop_tui.processes.detached_log import STDERR
 from backprop_tui.processes.identity import Identity, identify
 from backprop_tui.processes.requirements import attainable
+from backprop_tui.store.files import open_own
 
 _CHUNK_BYTES = 1 << 16
+_NOW, _AT_GO_AHEAD = b"!", b"?"  # when to execute
+_LENGTH = struct.Struct("=Q")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Everything that the child needs besides the descriptors of lock and log."""
+    """Everything that the child needs besides the descriptor of the lock."""
 
     attempt: int
     arguments: Sequence[str]
     environment: Mapping[str, str]
     cwd: str
+    log: str
     process: Process
 
 
@@ -44,6 +50,7 @@ class ScriptChild:
         self.identity = identity
         self.pidfd = os.pidfd_open(identity.pid)
         self.report = report
+        self.has_orders = False  # what to execute once it gets the go-ahead
         self._orders = orders
 
     @classmethod
@@ -63,16 +70,15 @@ class ScriptChild:
         poll.register(self.pidfd, select.POLLIN)
         return bool(poll.poll(0))
 
-    def execute(self, launch: Launch, script_lock: int, log: int) -> None:
-        """Tells it what to execute. If it was killed meanwhile it is a script that was killed."""
-        process = launch.process
-        orders = (
-            *(launch.attempt, list(launch.arguments), dict(launch.environment), launch.cwd),
-            *(process.umask, process.nice, process.rlimits),
-        )
+    def execute(self, launch: Launch, script_lock: int) -> None:
+        """Tells it what to execute now. If it was killed meanwhile it is a script that was killed."""
         with self._orders, suppress(BrokenPipeError, ConnectionResetError):
-            socket.send_fds(self._orders, [b"!"], [script_lock, log])
-            self._orders.sendall(marshal.dumps(orders))
+            _send(self._orders, _NOW, launch, script_lock)
+
+    def expect(self, launch: Launch, go_ahead: int) -> None:
+        """Tells it what to execute once it gets the go-ahead from this socket, with script.lock and the last variables."""
+        self.has_orders = True
+        _send(self._orders, _AT_GO_AHEAD, launch, go_ahead)
 
     def dismiss(self) -> None:
         """Ends it, since there is nothing to execute."""
@@ -82,19 +88,65 @@ class ScriptChild:
         os.close(self.report)
 
 
-def _receive(orders: socket.socket) -> tuple[Launch, int, int]:
-    """Waits for what to execute, and for the descriptors of lock and log. Raises: EOFError, ValueError."""
-    _, descriptors, _, _ = socket.recv_fds(orders, 1, 2)
-    script_lock, log = descriptors
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, False)
-    content = bytearray()
-    while chunk := orders.recv(_CHUNK_BYTES):
-        content += chunk
-    attempt, arguments, environment, cwd, umask, nice, rlimits = marshal.loads(content)  # noqa: S302 - of our parent
+def _send(orders: socket.socket, when: bytes, launch: Launch, descriptor: int) -> None:
+    process = launch.process
+    content = marshal.dumps(
+        (
+            *(launch.attempt, list(launch.arguments), dict(launch.environment), launch.cwd, launch.log),
+            *(process.umask, process.nice, process.rlimits),
+        )
+    )
+    socket.send_fds(orders, [when], [descriptor])
+    orders.sendall(_LENGTH.pack(len(content)) + content)
+
+
+def _receive(orders: socket.socket) -> tuple[bytes, Launch, int]:
+    """Waits for what to execute and when, with the lock or the socket of the go-ahead. Raises: EOFError, ValueError."""
+    when, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
+    if not descriptors:
+        raise EOFError
+    os.set_inheritable(descriptors[0], False)
+    (length,) = _LENGTH.unpack(_receive_bytes(orders, _LENGTH.size))
+    content = marshal.loads(_receive_bytes(orders, length))  # noqa: S302 - of our parent
+    attempt, arguments, environment, cwd, log, umask, nice, rlimits = content
     process = Process(umask=umask, nice=nice, rlimits=rlimits)
-    launch = Launch(attempt=attempt, arguments=arguments, environment=environment, cwd=cwd, process=process)
-    return launch, script_lock, log
+    launch = Launch(attempt=attempt, arguments=arguments, environment=environment, cwd=cwd, log=log, process=process)
+    return when, launch, descriptors[0]
+
+
+def _receive_bytes(orders: socket.socket, count: int) -> bytes:
+    content = bytearray()
+    while len(content) < count:
+        chunk = orders.recv(min(_CHUNK_BYTES, count - len(content)))
+        if not chunk:
+            raise EOFError
+        content += chunk
+    return bytes(content)
+
+
+def _await_go_ahead(orders: socket.socket, go_ahead: int) -> tuple[int, dict[str, str]]:
+    """Waits for script.lock and the last variables. Raises: EOFError, if supervisor or guardian are gone before."""
+    poll = select.poll()
+    poll.register(go_ahead, select.POLLIN)
+    poll.register(orders, 0)
+    ready = [descriptor for descriptor, _ in poll.poll()]
+    if go_ahead not in ready:
+        raise EOFError
+    with socket.socket(fileno=go_ahead) as supervisor:
+        message, descriptors, _, _ = socket.recv_fds(supervisor, _CHUNK_BYTES, 1)
+    if not descriptors:
+        raise EOFError
+    os.set_inheritable(descriptors[0], False)
+    return descriptors[0], marshal.loads(message)  # noqa: S302 - of our supervisor
+
+
+def _await_start(orders: socket.socket) -> tuple[Launch, int]:
+    """Waits for all that is needed; returns also the descriptor of script.lock. Raises: EOFError, ValueError."""
+    when, launch, descriptor = _receive(orders)
+    if when == _NOW:
+        return launch, descriptor
+    script_lock, variables = _await_go_ahead(orders, descriptor)
+    return replace(launch, environment={**launch.environment, **variables}), script_lock
 
 
 def _become_script(orders: socket.socket, failure: int) -> None:
@@ -105,10 +157,14 @@ def _become_script(orders: socket.socket, failure: int) -> None:
         _reset_signals()
         _close_all_but(orders.fileno(), failure)
         start_time = _start_time(os.getpid())
-        launch, script_lock, log = _receive(orders)
+        _rehearse()
+        launch, script_lock = _await_start(orders)
+        # From here on it counts as started, even if its disk does not answer.
         os.write(script_lock, f"{launch.attempt} {os.getpid()} {start_time}\n".encode("ascii"))
-        path = launch.arguments[0]
         os.dup2(script_lock, 0)
+        path = launch.log
+        log = open_own(launch.log, os.O_WRONLY | os.O_APPEND, follow=True)
+        os.set_blocking(log, True)  # the script writes to it
         os.dup2(log, 1)
         os.dup2(log, 2)
         _apply(launch.process)
@@ -123,6 +179,21 @@ def _become_script(orders: socket.socket, failure: int) -> None:
         os.write(failure, json.dumps(report).encode("ascii"))
     finally:
         os._exit(127)
+
+
+def _rehearse() -> None:
+    """Does what it will do with its orders, without any effect: the pages that this needs are copied now."""
+    process, nothing = Process(umask=0o077, nice=0, rlimits=()), os.devnull
+    launch = Launch(
+        attempt=1, arguments=(nothing,), environment={"PATH": nothing}, cwd="/", log=nothing, process=process
+    )
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _send(ours, _NOW, launch, theirs.fileno())
+        launch, descriptor = _await_start(theirs)
+        os.close(descriptor)
+    with suppress(OSError):
+        os.execvpe("", list(launch.arguments), dict(launch.environment))  # noqa: S606 - there is no such program
 
 
 def _start_time(pid: int) -> int:
