@@ -76,7 +76,7 @@ class ScriptChild:
             _send(self._orders, _NOW, launch, script_lock)
 
     def expect(self, launch: Launch, go_ahead: int) -> None:
-        """Tells it what to execute once it gets the go-ahead from this socket, with script.lock and the last variables."""
+        """Tells it what to execute once this socket gives it the go-ahead, with script.lock and the last variables."""
         self.has_orders = True
         _send(self._orders, _AT_GO_AHEAD, launch, go_ahead)
 
