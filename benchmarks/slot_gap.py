@@ -1,7 +1,11 @@
 """The time a slot stays empty: from the last thing a job does to the first thing the next job does.
 
-Two slots run 200 jobs that only print the time. The end of job n frees the slot for job n+2, so a gap is the time
-between those two. It includes loading `date` and its exit, which are also measured alone, as the floor.
+Two slots run two kinds of jobs. The end of job n frees the slot for job n+2, so a gap is the time between those two.
+
+* 200 jobs that only print the time: the CPU time that each run costs decides, since nothing else happens meanwhile.
+* 60 jobs that print the time, sleep, and print the time again: a free core, as between trainings.
+
+A gap includes loading the program of the next job, which is also measured alone, as the floor.
 """
 
 from __future__ import annotations
@@ -14,28 +18,32 @@ from benchmarks.measurement import Plan, Result, Sample, pooled, sample_result
 from benchmarks.sandbox import Sandbox, open_sandbox
 from benchmarks.timing import MILLISECONDS, seconds
 
-SLOTS, JOBS, REPEATS = 2, 200, 3
+SLOTS, JOBS, LASTING_JOBS, REPEATS = 2, 200, 60, 3
 HISTORY = 10_000
-GOAL_MEDIAN, GOAL_P99 = 5.0, 20.0
+GOAL_MEDIAN, GOAL_P99 = 4.0, 15.0
 PRINT_TIME = ("date", "+%s.%N")
+LAST = ("bash", "-c", "echo $EPOCHREALTIME; sleep {seconds}; echo $EPOCHREALTIME")
+LASTING_SECONDS = 0.3
 
 
 def measure(plan: Plan) -> list[Result]:
     """Measures with an empty store and with ten thousand ended runs."""
     history = min(HISTORY, plan.longest_history)
-    gaps: dict[str, list[Sample]] = {"floor": [], "empty": [], "full": []}
+    kinds = {"that only print the time": (_floor, _gaps), f"of {LASTING_SECONDS:g} s": (_lasting_floor, _lasting_gaps)}
+    results: list[Result] = []
     with open_sandbox(parallel=SLOTS) as empty, open_sandbox(parallel=SLOTS) as full:
         add_ended_runs(full.home, history)
-        for _ in range(REPEATS):
-            gaps["floor"].append(_floor(empty))
-            gaps["empty"].append(_gaps(empty))
-            gaps["full"].append(_gaps(full))
-    floor = pooled(gaps["floor"])
-    return [
-        sample_result("slot gap, floor: `date` after `date`, bare", floor.scaled(MILLISECONDS), "ms"),
-        *_results("slot gap, empty store", pooled(gaps["empty"]), floor),
-        *_results(f"slot gap, {history:,} ended runs", pooled(gaps["full"]), floor),
-    ]
+        for kind, (measure_floor, measure_gaps) in kinds.items():
+            floors, gaps, gaps_of_full = zip(
+                *((measure_floor(empty), measure_gaps(empty), measure_gaps(full)) for _ in range(REPEATS)), strict=True
+            )
+            floor = pooled(floors)
+            results += [
+                sample_result(f"jobs {kind}: floor, one after the other, bare", floor.scaled(MILLISECONDS), "ms"),
+                *_results(f"jobs {kind}: slot gap, empty store", pooled(gaps), floor),
+                *_results(f"jobs {kind}: slot gap, {history:,} ended runs", pooled(gaps_of_full), floor),
+            ]
+    return results
 
 
 def _results(name: str, gaps: Sample, floor: Sample) -> list[Result]:
@@ -63,27 +71,51 @@ def _results(name: str, gaps: Sample, floor: Sample) -> list[Result]:
 
 
 def _gaps(sandbox: Sandbox) -> Sample:
-    run_ids = sandbox.submit("--sweep", f"n=1..{JOBS}", "--", PRINT_TIME[0], PRINT_TIME[1] + "#{n}")
+    times = [times[0] for times in _run_jobs(sandbox, JOBS, PRINT_TIME[0], PRINT_TIME[1] + "#{n}")]
+    return _gaps_between(times, times, SLOTS)
+
+
+def _lasting_gaps(sandbox: Sandbox) -> Sample:
+    bash, option, script = LAST
+    jobs = _run_jobs(sandbox, LASTING_JOBS, bash, option, script.format(seconds=LASTING_SECONDS), "{n}")
+    return _gaps_between([first for first, _ in jobs], [last for _, last in jobs], SLOTS)
+
+
+def _run_jobs(sandbox: Sandbox, jobs: int, *command: str) -> list[list[float]]:
+    """Runs so many jobs; returns the times that each printed."""
+    run_ids = sandbox.submit("--sweep", f"n=1..{jobs}", "--", *command)
     sandbox.wait_for_ends(run_ids)
     sandbox.wait_until_idle()
-    return _gaps_between([_read_time(sandbox.directory(run_id).log) for run_id in run_ids], SLOTS)
+    return [_read_times(sandbox.directory(run_id).log) for run_id in run_ids]
 
 
-def _gaps_between(times: Sequence[float], slots: int) -> Sample:
-    """Returns the gap between each job and the job that takes its slot."""
-    ordered = sorted(times)
-    return Sample(tuple(after - before for before, after in zip(ordered, ordered[slots:], strict=False)))
+def _gaps_between(starts: Sequence[float], ends: Sequence[float], slots: int) -> Sample:
+    """Returns the gap between the end of each job and the start of the one that takes its slot."""
+    pairs = zip(sorted(ends), sorted(starts)[slots:], strict=False)
+    return Sample(tuple(start - end for end, start in pairs))
 
 
-def _read_time(path: str) -> float:
+def _read_times(path: str) -> list[float]:
     with open(path, encoding="ascii") as file:
-        return float(file.read().partition("#")[0])
+        return [float(line.partition("#")[0]) for line in file]
 
 
 def _floor(sandbox: Sandbox) -> Sample:
+    times = [times[0] for times in _run_bare(sandbox, JOBS, PRINT_TIME)]
+    return _gaps_between(times, times, 1)
+
+
+def _lasting_floor(sandbox: Sandbox) -> Sample:
+    bash, option, script = LAST
+    jobs = _run_bare(sandbox, LASTING_JOBS, (bash, option, script.format(seconds=0)))
+    return _gaps_between([first for first, _ in jobs], [last for _, last in jobs], 1)
+
+
+def _run_bare(sandbox: Sandbox, jobs: int, command: Sequence[str]) -> list[list[float]]:
+    """Runs it so many times, one after the other; returns the times that each printed."""
     path = os.path.join(sandbox.work, "time")
     times = []
-    for _ in range(JOBS):
-        seconds(PRINT_TIME, sandbox.environment, stdout=path)
-        times.append(_read_time(path))
-    return _gaps_between(times, 1)
+    for _ in range(jobs):
+        seconds(command, sandbox.environment, stdout=path)
+        times.append(_read_times(path))
+    return times

@@ -118,21 +118,28 @@ def script_environment(run: Run, run_directory: str, captured: Mapping[str, str]
     `BACKPROP_DEADLINE` is the wall time (seconds since the epoch) at which the timebox ends if nothing pauses the run.
     """
     limit = timebox_seconds(run)
-    variables = {
+    variables: dict[str, str | None] = {
         "BACKPROP_RUN_ID": run.id,
         "BACKPROP_RUN_NAME": run.name,
         "BACKPROP_RUN_DIR": run_directory,
         "BACKPROP_ATTEMPT": str(run.attempt.number),
         "BACKPROP_FRAMEWORK": run.spec.framework,
         "BACKPROP_MAX_MINUTES": _minutes(limit),
-        "BACKPROP_DEADLINE": None if limit is None else f"{run.attempt.started_at + limit:.3f}",
+        "BACKPROP_DEADLINE": None,
         RESUME_VARIABLE: run.attempt.resumed_from,
         "BACKPROP_CHECKPOINT_EVERY_SECONDS": _number(run.spec.checkpoint_every_seconds),
         "PYTHONUNBUFFERED": captured.get("PYTHONUNBUFFERED", "1"),  # empty: the script's output is buffered
     }
     inherited = {name: value for name, value in captured.items() if name not in variables}
     added = {name: value for name, value in variables.items() if value is not None}
-    return {**inherited, **added, **run.attempt.variables}
+    return {**inherited, **added, **start_variables(run)}
+
+
+def start_variables(run: Run) -> dict[str, str]:
+    """Those of the variables for the script that are known only when it is started."""
+    limit = timebox_seconds(run)
+    deadline = {} if limit is None else {"BACKPROP_DEADLINE": f"{run.attempt.started_at + limit:.3f}"}
+    return {**deadline, **run.attempt.variables}
 
 
 def _minutes(seconds: float | None) -> str | None:

@@ -18,7 +18,7 @@ from backprop_tui.processes.detached_log import note
 from backprop_tui.store.home import Home
 
 FRESH_SECONDS = 3.0  # host readings of the sampler are used up to this age
-HOST_SECONDS = 0.2  # our own host readings are used up to this age
+HOST_SECONDS = 1.0  # our own host readings are used up to this age, as old as those of a sampler may be
 
 
 class ReadingsSource:

@@ -21,6 +21,7 @@ from backprop_tui.domain.governor.admission import Decisions, Hold
 from backprop_tui.domain.governor.placement import HeadOfQueue, head_of_queue, reserve
 from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.governor.snapshot import Candidate, MachineSnapshot, Placement
+from backprop_tui.domain.invocation import start_variables
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import (
     Outcome,
@@ -138,6 +139,8 @@ def _choose_checkpoint(run: Run) -> Choice:
 
 # A run that is held for one of these reasons holds every run behind it.
 HOLDS_WHOLE_QUEUE = frozenset({Check.QUEUE_HELD, Check.STARTS})
+# What lasts until another run ends.
+HELD_BY_OTHERS = frozenset({Check.PARALLEL, Check.GPU_COUNT, Check.GPU_MEMORY})
 # Only the first runs of the queue get their reasons worked out; those further back wait for these first.
 EXPLAINED_RUNS = 100
 
@@ -171,21 +174,28 @@ class Scheduler:
         return self._unfinished.has_others
 
     def run_pass(
-        self, watched: Iterable[str], finishing: Collection[str] = (), *, explain: bool, look: bool = True
+        self,
+        watched: Iterable[str],
+        finishing: Collection[str] = (),
+        *,
+        explain: bool,
+        look: bool = True,
+        refresh: bool = True,
     ) -> PassResult:
         """Makes one pass over the queue; the guardians of the `watched` run ids are known to be alive.
 
         Nothing of the `finishing` ones is left but the guardians, which write how they ended.
         With `explain` it works out every reason of every held run, for display. Without `look` it reads nothing of the
-        runs that waited before: a run is read again before it starts.
+        runs that waited before, and without `refresh` nothing at all: a run is read again before it starts.
 
         Raises:
             StorageFailed: for example, the disk is full; what was done before the error remains.
             LaunchFailed: the launcher is gone.
         """
         watched_ids = set(watched)
-        self._unfinished.refresh(watched_ids, waiting=look)
-        for run in self._unfinished.queued() if look else ():
+        if refresh:
+            self._unfinished.refresh(watched_ids, waiting=look)
+        for run in self._unfinished.queued() if refresh and look else ():
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
         guardians: dict[str, GuardianHandle] = {}
@@ -198,8 +208,22 @@ class Scheduler:
         snapshot = self._capacity.snapshot(self._occupying(finishing))
         result = PassResult(snapshot=snapshot, guardians=guardians, unwatched=guarded)
         self._admit(result, explain=explain)
+        if refresh:
+            self._expect_next(result)
         result.runs = self._unfinished.runs()
         return result
+
+    def _expect_next(self, result: PassResult) -> None:
+        """Has a guardian load the first run that waits for nothing but the end of another one.
+
+        A checkpoint to resume from is looked at when the run starts.
+        """
+        for run in sort_queue(self._unfinished.queued()):
+            hold = result.holds.get(run.id)
+            is_next = hold is not None and {reason.check for reason in hold.reasons} <= HELD_BY_OTHERS
+            if is_next and isinstance(run.state, Queued) and run.state.resume_from is None:
+                self._launcher.expect(self._unfinished.directory(run.id), self._unfinished.signature(run.id))
+                return
 
     def _occupying(self, finishing: Collection[str]) -> list[Run]:
         """The active runs that have a slot: finishing ones have none, unless their end decides which run is next."""
@@ -233,13 +257,19 @@ class Scheduler:
         return True
 
     def _launch(
-        self, directory: RunDirectory, lock: Lock, guardians: dict[str, GuardianHandle], *, adopting: bool
+        self,
+        directory: RunDirectory,
+        lock: Lock,
+        guardians: dict[str, GuardianHandle],
+        *,
+        adopting: bool,
+        expected: int | None = None,
     ) -> None:
         """Launches a guardian and adds it; one that cannot be started has failed."""
         run_id, now = os.path.basename(directory.path), time.monotonic()
         self._launched = {other: at for other, at in self._launched.items() if now - at < QUICK_SECONDS} | {run_id: now}
         try:
-            guardians[run_id] = self._launcher.launch(directory.path, lock, adopting=adopting)
+            guardians[run_id] = self._launcher.launch(directory.path, lock, adopting=adopting, expected=expected)
         except LaunchRefused as error:
             del self._launched[run_id]
             self._failures[run_id] = self._unfinished.note_failure(run_id, str(error), self._failures.get(run_id))
@@ -344,8 +374,8 @@ class Scheduler:
             return  # a front end is editing it at this moment
         with lock:
             # The run may have been edited, stopped or started since it was read.
-            run = apply_requests(directory, directory.read())
-            if not isinstance(run.state, Queued) or run.id != candidate.id:
+            run = apply_requests(directory, self._unfinished.current(run.id))
+            if not isinstance(run.state, Queued):
                 self._unfinished.put(run)
                 return
             starting = begin_attempt(
@@ -357,10 +387,12 @@ class Scheduler:
                 vram_claim_bytes=placement.claim_bytes,
                 variables=gpu_environment(run.spec, placement, result.snapshot.readings),
             )
-            directory.write(starting, durable=True)
+            with self._launcher.take_expected(directory, self._unfinished.signature(run.id)) as expected:
+                directory.write(starting, durable=True)
+                expected.go(start_variables(starting))
             directory.append_event("admitted", _admission_message(placement), time=time.time())
             self._unfinished.put(starting)
-            self._launch(directory, lock, result.guardians, adopting=False)
+            self._launch(directory, lock, result.guardians, adopting=False, expected=expected.number)
             started = result.snapshot.with_started(candidate, placement)
             result.snapshot = self._capacity.record_start(starting, started)
             self._backoffs.pop(run.id, None)

@@ -140,7 +140,8 @@ class Supervisor:
         self._sampler = sampler
         self._bell = bell
         self._wake = asyncio.Event()
-        self._finishing = FinishingRuns(announcements, self._wake.set)
+        self._finishing = FinishingRuns(announcements, self._on_free_slot)
+        self._is_slot_free = False  # since the last pass
         self._is_done = False
         self._stir = asyncio.Event()  # what is done at intervals is done now: set once, then replaced
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
@@ -192,6 +193,9 @@ class Supervisor:
         idle_since: float | None = None
         while True:
             self._wake.clear()
+            while self._is_slot_free:  # the next runs start first; what else has changed is seen by the pass after that
+                self._is_slot_free = False
+                await self._run_pass(refresh=False)
             await self._run_pass()
             idle_since = None if self._has_work() else idle_since or time.monotonic()
             if idle_since is not None and time.monotonic() - idle_since >= LINGER_SECONDS:
@@ -234,15 +238,15 @@ class Supervisor:
             is_idle = self._slurm is None or (self._slurm.is_needed and not self._slurm.has_unsubmitted)
             await _wait(self._slurm_wake, max(passes.pause_seconds, SUBMITTED_SECONDS if is_idle else PASS_SECONDS))
 
-    async def _run_pass(self) -> None:
+    async def _run_pass(self, *, refresh: bool = True) -> None:
         now = time.monotonic()
-        explain, look = now >= self._explain_at, now >= self._look_at
+        explain, look = refresh and now >= self._explain_at, refresh and now >= self._look_at
         if look:
             self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
         watched, finishing = tuple(self._watched), self._finishing.run_ids()
         with self._passes.attempt():
             run_pass = partial(self._scheduler.run_pass, watched, finishing, explain=explain, look=look)
-            result = await asyncio.to_thread(run_pass)
+            result = await asyncio.to_thread(run_pass, refresh=refresh)
             self._apply(result)
             if self._slurm is None and self._scheduler.has_others:
                 self._slurm_wake.set()
@@ -285,6 +289,10 @@ class Supervisor:
         if pidfd is not None:
             asyncio.get_running_loop().remove_reader(pidfd)
             os.close(pidfd)
+
+    def _on_free_slot(self) -> None:
+        self._is_slot_free = True
+        self._wake.set()
 
     def _on_bell(self) -> None:
         self._bell.drain()

@@ -176,6 +176,22 @@ class UnfinishedRuns:
         """The directory of any run, finished ones included."""
         return RunDirectory(self._home.run_folder(run_id))
 
+    def current(self, run_id: str) -> Run:
+        """A run as its record is now, which is read only if it has changed. The caller holds the run's lock.
+
+        Raises: as `RunDirectory.read`.
+        """
+        directory, loaded = self.directory(run_id), self._loaded.get(run_id)
+        signature = signature_of(directory.record_path)
+        if loaded is None or loaded.signature != signature:
+            loaded = self._loaded[run_id] = LoadedRun(directory.read(), signature)
+        return loaded.run
+
+    def signature(self, run_id: str) -> Signature | None:
+        """That of the record of a run as it was read last."""
+        loaded = self._loaded.get(run_id)
+        return None if loaded is None else loaded.signature
+
     def put(self, run: Run) -> None:
         """Stores a record that this process has just written itself."""
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))

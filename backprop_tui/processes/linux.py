@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 MOUNTS = "/proc/self/mountinfo"
@@ -119,12 +120,14 @@ def is_flocked(path: str) -> bool:
         return False
 
 
+@cache
 def boot_id() -> str:
     """Returns the id of this boot; process ids and monotonic times of another boot are meaningless."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 
+@cache
 def pid_namespace() -> int | None:
     """Returns a number for the container in which our pids are meant; None if /proc does not tell."""
     try:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import Identity, open_pidfd, wait_status_of_nonchild
 from backprop_tui.runner.script_child import Launch, ScriptChild, SpareChild
-from backprop_tui.store.files import open_own
 
 # The supervisor is the subreaper of orphaned scripts, and keeps their zombies for two seconds so they can be read.
 REAPED_WITHIN_SECONDS = 4.0
@@ -37,7 +36,6 @@ class Started:
 
 def start_script(
     launch: Launch,
-    log_path: str,
     script_lock: int,
     child: SpareChild | None = None,
     announce: Callable[[int], None] = lambda _pidfd: None,
@@ -48,25 +46,27 @@ def start_script(
     `script_lock` is the descriptor of the held script.lock. The child keeps it as stdin; the caller closes its own.
     `child` was forked in advance. `announce` is called with the pidfd of the child as soon as that is to execute.
     """
-    log = open_own(log_path, os.O_WRONLY | os.O_APPEND, follow=True)
-    os.set_blocking(log, True)  # the script writes to it
     if child is not None and child.has_died():
         child.dismiss()
         child = None
     if child is not None:
-        child.execute(launch, script_lock, log)
-    started = child or ScriptChild.start(launch, script_lock, log)
-    os.close(log)
+        child.execute(launch, script_lock)
+    started = child or ScriptChild.start(launch, script_lock)
     announce(started.pidfd)
-    report = started.report
+    return watch_start(started)
+
+
+def watch_start(child: ScriptChild) -> Started | CannotStart:
+    """Waits until the child runs the program, or has turned out not to."""
+    report = child.report
     if not select.select([report], [], [], START_SECONDS)[0]:
-        return Started(identity=started.identity, pidfd=started.pidfd, report=report)
+        return Started(identity=child.identity, pidfd=child.pidfd, report=report)
     failure = _read_report(report)
     if failure is not None:
-        os.waitpid(started.identity.pid, 0)
-        os.close(started.pidfd)
+        os.waitpid(child.identity.pid, 0)
+        os.close(child.pidfd)
         return failure
-    return Started(identity=started.identity, pidfd=started.pidfd)
+    return Started(identity=child.identity, pidfd=child.pidfd)
 
 
 def _read_report(report: int) -> CannotStart | None:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.lifecycle import begin_attempt
 from backprop_tui.domain.live import Clock, Live
 from backprop_tui.domain.run import Run
 from backprop_tui.processes.identity import Identity
-from backprop_tui.processes.linux import boot_id
-from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess, Started, start_script
+from backprop_tui.processes.linux import boot_id, pid_namespace
+from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess, Started, start_script, watch_start
 from backprop_tui.runner.script_child import Launch, SpareChild
 from backprop_tui.store.codec import decode, encode
-from backprop_tui.store.locks import is_locked, try_lock
+from backprop_tui.store.locks import Lock, is_locked, try_lock
 from backprop_tui.store.records import encode_run
 from backprop_tui.store.run_directory import RunDirectory
 
@@ -76,23 +77,51 @@ StartResult = ScriptProcess | CannotStart | Gone | NeverStarted
 def start(directory: RunDirectory, run: Run, child: SpareChild | None, announce: Callable[[int], None]) -> StartResult:
     """Starts the script of the newest attempt; adopts it instead if one is alive in this directory already.
 
-    `child` was forked in advance to become the script. `announce` is called with its pidfd.
+    `child` was forked in advance to become the script, or has its orders already. `announce` is called with its pidfd.
     """
+    if child is not None and child.has_orders:  # it got the go-ahead before this process got the run
+        if not child.has_died() or recorded_script(directory, run.attempt.number) is not None:
+            announce(child.pidfd)
+            return _result(watch_start(child))
+        child.dismiss()
+        child = None
     lock = try_lock(directory.script_lock)
     if lock is None:
         return adopt(directory, run, child)
     with lock:
-        os.ftruncate(lock.descriptor, 0)
-        try:
-            started = start_script(_prepare_launch(directory, run), directory.log, lock.descriptor, child, announce)
-        except BrokenRecord as error:
-            return CannotStart(path=error.path, problem=error.problem, not_found=True)
-        except UsageError as error:
-            return CannotStart(path=run.spec.command[0], problem=str(error), not_found=False)
-        except OSError as error:
-            problem = error.strerror or str(error)
-            return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
+        # The child of a guardian that was killed may have got the go-ahead, and have ended by now.
+        if recorded_script(directory, run.attempt.number) is None:
+            os.ftruncate(lock.descriptor, 0)
+            return _result(_start(directory, run, lock, child, announce))
+    return adopt(directory, run, child)
+
+
+def _start(
+    directory: RunDirectory, run: Run, lock: Lock, child: SpareChild | None, announce: Callable[[int], None]
+) -> Started | CannotStart:
+    try:
+        return start_script(_prepare_launch(directory, run), lock.descriptor, child, announce)
+    except BrokenRecord as error:
+        return CannotStart(path=error.path, problem=error.problem, not_found=True)
+    except UsageError as error:
+        return CannotStart(path=run.spec.command[0], problem=str(error), not_found=False)
+    except OSError as error:
+        problem = error.strerror or str(error)
+        return CannotStart(path=error.filename or directory.log, problem=problem, not_found=False)
+
+
+def _result(started: Started | CannotStart) -> ScriptProcess | CannotStart:
     return ScriptProcess.child(started) if isinstance(started, Started) else started
+
+
+def load_expected(directory: RunDirectory, child: SpareChild, go_ahead: int) -> None:
+    """Tells the child what to execute once it gets the go-ahead, as if the queued run of this directory started now.
+
+    Nothing of the run is changed. What is only known at the start comes with the go-ahead.
+    """
+    with suppress(Exception):  # such as that the run was removed meanwhile, or cannot be started: the start will say so
+        starting = begin_attempt(directory.read(), now=0.0, boot_id=boot_id(), pid_namespace=pid_namespace())
+        child.expect(_prepare_launch(directory, starting), go_ahead)
 
 
 def rehearse(directory: RunDirectory) -> None:
@@ -117,6 +146,7 @@ def _prepare_launch(directory: RunDirectory, run: Run) -> Launch:
         arguments=directory.true_command(script_command_line(run)),
         environment=script_environment(run, directory.path, directory.read_environment()),
         cwd=run.spec.cwd,
+        log=directory.log,
         process=run.spec.process,
     )
 

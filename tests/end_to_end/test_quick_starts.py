@@ -8,7 +8,8 @@ import pytest
 
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.identity import Identity, identify
-from backprop_tui.processes.tree import descendants
+from backprop_tui.processes.tree import children
+from backprop_tui.runner.fork_server import SPARES
 from tests.end_to_end.crashing import Crashing
 from tests.support import processes
 from tests.support.crashes import GUARDIAN, before, hanging
@@ -19,11 +20,12 @@ COMPLETED = Status.COMPLETED, 0, None
 
 
 def spares(sandbox: Sandbox) -> list[Identity]:
-    """The guardian that waits and its child; empty until both do."""
+    """The guardian that gets the next run and its child, then those that wait behind them; empty until all do."""
     server = sandbox.fork_server()
-    pids = [] if server is None else [pid for pid in descendants(server.pid) if processes.comm(pid) == SPARE]
+    guardians = [] if server is None else children(server.pid)
+    pids = [pid for guardian in guardians for pid in (guardian, *children(guardian)) if processes.comm(pid) == SPARE]
     waiting = [identity for identity in map(identify, pids) if identity is not None]
-    return waiting if len(waiting) == 2 else []
+    return waiting if len(waiting) == 2 * SPARES else []
 
 
 def run_worker(sandbox: Sandbox) -> Submitted:
@@ -36,7 +38,7 @@ def run_worker(sandbox: Sandbox) -> Submitted:
 @pytest.mark.parametrize("killed", ["guardian", "child", "both"])
 def test_a_run_starts_although_what_waits_for_it_was_killed(sandbox: Sandbox, killed: str) -> None:
     run_worker(sandbox)
-    guardian, child = sandbox.wait_until(lambda: spares(sandbox), "a guardian that waits")
+    guardian, child, *_ = sandbox.wait_until(lambda: spares(sandbox), "guardians that wait")
     for identity in {"guardian": [guardian], "child": [child], "both": [guardian, child]}[killed]:
         assert processes.kill(identity)
     assert len(run_worker(sandbox).run().attempts) == 1
@@ -44,7 +46,7 @@ def test_a_run_starts_although_what_waits_for_it_was_killed(sandbox: Sandbox, ki
 
 def test_a_waiting_guardian_starts_the_next_run(sandbox: Sandbox) -> None:
     run_worker(sandbox)
-    guardian, child = sandbox.wait_until(lambda: spares(sandbox), "a guardian that waits")
+    guardian, child, *_ = sandbox.wait_until(lambda: spares(sandbox), "guardians that wait")
     run = sandbox.submit(*script("worker.py", 1, 0.01, 0, "go"))
     run.wait_until_it_reports("begin")
     assert (run.guardian(), run.script()) == (guardian, child)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -11,9 +12,11 @@ from backprop_tui.engine.capacity import Capacity
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.engine.scheduler import PassResult, Scheduler
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
-from backprop_tui.launchers.launcher import GuardianHandle
+from backprop_tui.launchers.launcher import ExpectedStart, GuardianHandle, NothingExpected
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock
+from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature
 from tests.support.runs import Runs
 
 CALM = HostReading(
@@ -60,8 +63,16 @@ class FakeLauncher:
 
     def __init__(self) -> None:
         self.adopting: dict[str, bool] = {}
+        self.expected: str | None = None
 
-    def launch(self, run_folder: str, lock: Lock, *, adopting: bool) -> GuardianHandle:
+    def expect(self, directory: RunDirectory, _record: Signature | None) -> None:
+        self.expected = os.path.basename(directory.path)
+
+    def take_expected(self, _directory: RunDirectory, _record: Signature | None) -> ExpectedStart:
+        return NothingExpected()
+
+    def launch(self, run_folder: str, _lock: Lock, *, adopting: bool, expected: int | None = None) -> GuardianHandle:
+        assert expected is None
         self.adopting[run_folder.rsplit("/", 1)[-1]] = adopting
         return GuardianHandle(pid=1, pidfd=-1)
 

@@ -95,7 +95,7 @@ def test_failures_count_although_the_guardians_cannot_read_how_often_others_fail
 def test_a_guardian_that_cannot_be_started_leaves_its_run_in_the_queue_with_the_reason(
     host: Host, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_folder: str, _lock: Lock, *, adopting: bool) -> GuardianHandle:
+    def refuse(_folder: str, _lock: Lock, *, adopting: bool, expected: int | None) -> GuardianHandle:
         raise LaunchRefused("cannot be started: Resource temporarily unavailable")
 
     monkeypatch.setattr(host.launches, "launch", refuse)

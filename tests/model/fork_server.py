@@ -38,12 +38,12 @@ def forks(state: State, me: Process, rules: Rules) -> Iterator[State]:
     runner = Process("runner", "closes_inherited", me.holds, family=me.family, attempt=me.attempt, task=me.task)
     yield state.move(me, me.to("replies"), runner)
     refused = state.move(me, _done(me, rules))
-    yield _answered(refused, me, "takes_back" if me.task == "start" else "closes_run_lock", rules)
+    yield _answered(refused, me)
 
 
 def replies(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """Closes its copy of lock 2 and sends the runner's pidfd."""
-    yield _answered(state.move(me, _done(me, rules)), me, "closes_run_lock", rules)
+    yield _answered(state.move(me, _done(me, rules)), me)
 
 
 def _waiting_runner(state: State, me: Process) -> Process | None:
@@ -55,13 +55,12 @@ def _done(me: Process, rules: Rules) -> Process:
     return me.to("serves", drop=RUN if rules.server_closes_run_lock else 0)._replace(task="", attempt=0)
 
 
-def _answered(state: State, me: Process, then: str, rules: Rules) -> State:
-    """The supervisor continues with the step `then`, if it is still waiting."""
+def _answered(state: State, me: Process) -> State:
+    """The supervisor continues if it is still waiting; whether the script was started, its next pass finds out."""
     supervisor = state.find("supervisor", family=me.family)
     if supervisor is None or supervisor.at != "awaits_reply":
         return state
-    took = RUN if then == "takes_back" and not rules.runner_inherits_run_lock else 0
-    return state.move(supervisor, supervisor.to(then, take=took))
+    return state.move(supervisor, supervisor.to("closes_run_lock"))
 
 
 STEPS = {step.__name__: step for step in (closes_inherited, serves, forks, replies)} | WAKING

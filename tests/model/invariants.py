@@ -91,7 +91,8 @@ def is_settled(state: State) -> bool:
 
 def _is_well_guarded(state: State) -> bool:
     """Running and guarded, with a supervisor ready for the next run, and no other process."""
-    waiting = [p for p in state.processes if (p.role == "runner" and not p.task) or p.at == "awaits_orders"]
+    idle_steps = {"awaits_orders", "awaits_go_ahead"}
+    waiting = [p for p in state.processes if (p.role == "runner" and not p.task) or p.at in idle_steps]
     others = [process for process in state.processes if process not in waiting]
     at = {process.role: process for process in others}
     if len(others) != len(at) or set(at) != {"script", "runner", "supervisor", "fork server"}:

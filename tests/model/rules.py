@@ -31,6 +31,8 @@ class Rules:
     server_wakes: bool = False  # optional: the fork server tries the lease when its supervisor has died
 
     # At most one execution
+    go_ahead_after_record: bool = True  # the supervisor lets a child go that has its orders once the start is recorded
+    starter_reads_record: bool = True  # a child that got the go-ahead may have ended, and its runner may have died
     waiting_child_ends_with_its_runner: bool = True
     script_lock: bool = True
     child_records_itself: bool = True  # process id and start time are written by the child, before exec

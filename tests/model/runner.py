@@ -32,13 +32,21 @@ def forks_in_advance(state: State, me: Process, _rules: Rules) -> Iterator[State
 
 def waits_for_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
     """The fork server's step passes it. An end of file means that the fork server is gone."""
-    if me.task:
-        first_step = "takes_script_lock" if me.task == "start" else "dismisses_child"
+    child = state.script(me.pid)
+    is_dead = child is not None and child.at == "zombie" and state.disk.record != (me.attempt, me.pid)
+    if me.task and child is not None and (is_dead or child.at == "awaits_go_ahead"):
+        yield state.move(child).move(me, me._replace(pid=NO_PROCESS))  # killed, or prepared for another start
+    elif me.task and child is not None and child.at != "awaits_orders":
+        # It has got the go-ahead already, and may have ended.
+        step = "awaits_exec" if me.has(RUN) else "takes_run_lock"
+        yield state.move(me, me.to(step)._replace(family=me.family if me.has(SOCKET) else 0))
+    elif me.task:
+        first_step = "takes_script_lock" if me.task == "start" else _first_step_of_adopter(me)
         if not me.has(RUN):
             first_step = "takes_run_lock"
         yield state.move(me, me.to(first_step)._replace(family=me.family if me.has(SOCKET) else 0))
     elif state.find("fork server", family=me.family) is None and rules.waiting_runner_ends_with_its_server:
-        yield state.move(me)
+        yield (state.move(child) if child is not None and child.at == "zombie" else state).move(me)
 
 
 def dismisses_child(state: State, me: Process, _rules: Rules) -> Iterator[State]:
@@ -59,10 +67,17 @@ def takes_script_lock(state: State, me: Process, rules: Rules) -> Iterator[State
     """If it is busy a script is alive, so no other is started."""
     if not rules.script_lock:
         yield state.move(me, me.to("truncates_record"))
+    elif state.is_free(SCRIPT) and _is_recorded(state, me) and rules.starter_reads_record:
+        yield state.move(me, me.to(_first_step_of_adopter(me))._replace(task="adopt"))
     elif state.is_free(SCRIPT):
         yield state.move(me, me.to("truncates_record", take=SCRIPT))
     else:
         yield state.move(me, me.to(_first_step_of_adopter(me))._replace(task="adopt"))
+
+
+def _is_recorded(state: State, me: Process) -> bool:
+    """The child of a runner that was killed may have got the go-ahead, and have ended by now."""
+    return state.disk.record is not None and state.disk.record[0] == me.attempt
 
 
 def _first_step_of_adopter(me: Process) -> str:

@@ -57,6 +57,7 @@ class Scenario:
     slices: int = 0
     kills: int = 0
     power_cuts: int = 0
+    failures: int = 0
     spares: int = 0
     at_least: int
 
@@ -71,6 +72,7 @@ class Scenario:
             slices_left=self.slices,
             kills_left=self.kills,
             power_cuts_left=self.power_cuts,
+            failures_left=self.failures,
             spares_left=self.spares,
         )
 
@@ -83,6 +85,12 @@ SCENARIOS = {
     "queue while the supervisor exits": Scenario(disk=NOTHING, present=(QUEUER, *SERVED), kills=1, at_least=20_000),
     "run": Scenario(disk=QUEUED, present=SERVED, kills=2, at_least=10_000),
     "run by a runner that waits": Scenario(disk=QUEUED, present=SERVED, spares=1, kills=1, at_least=14_000),
+    "run by a runner that waits, on a full disk": Scenario(
+        disk=QUEUED, present=SERVED, spares=1, kills=1, failures=1, at_least=20_000
+    ),
+    "power cut while a runner that waits starts it": Scenario(
+        disk=QUEUED, present=SERVED, spares=1, power_cuts=1, at_least=2_000
+    ),
     "run again by a runner that waits": Scenario(
         disk=RUNNING, history=RAN, present=AT_WORK, slices=1, spares=1, kills=1, at_least=50_000
     ),

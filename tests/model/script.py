@@ -15,6 +15,14 @@ def awaits_orders(state: State, me: Process, rules: Rules) -> Iterator[State]:
         yield state.move(me)
 
 
+def awaits_go_ahead(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """It has its orders, and nothing else of a run. Its supervisor's step gives it lock 3."""
+    has_runner = any(process.role == "runner" and process.pid == me.pid for process in state.processes)
+    has_supervisor = state.find("supervisor", family=me.family) is not None
+    if not has_supervisor or (not has_runner and rules.waiting_child_ends_with_its_runner):
+        yield state.move(me)
+
+
 def records_itself(state: State, me: Process, _rules: Rules) -> Iterator[State]:
     """Attempt, process id and start time into script.lock, which it holds as its stdin."""
     yield state.move(me, me.to("execs"), disk=state.disk._replace(record=(me.attempt, me.pid)))
@@ -52,9 +60,15 @@ def dies(state: State, script: Process) -> State:
     """A zombie until its parent reaps it; without its parent no process sees its exit status."""
     if script.at == "left":
         return state.move(script)
-    has_parent = any(p.role == "runner" and p.pid == script.pid and p.task == "start" for p in state.processes)
+    has_parent = any(p.role == "runner" and p.pid == script.pid and _is_parent(p) for p in state.processes)
     after = script.to("zombie")._replace(holds=0)
-    return state.move(script, *([after] if has_parent else []))
+    is_waiting = script.at in {"awaits_orders", "awaits_go_ahead"}  # nobody asks for the exit status of such a child
+    return state.move(script, *([after] if has_parent and not is_waiting else []))
 
 
-STEPS = {step.__name__: step for step in (awaits_orders, records_itself, execs, runs, left, zombie)}
+def _is_parent(runner: Process) -> bool:
+    """It has forked the script, instead of adopting it."""
+    return runner.task == "start" or runner.at == "waits_for_run"
+
+
+STEPS = {step.__name__: step for step in (awaits_orders, awaits_go_ahead, records_itself, execs, runs, left, zombie)}

@@ -78,6 +78,7 @@ class Process(NamedTuple):
     attempt: int = 0  # of a script or runner: its attempt; of a stop command: the value of `asked` that it refers to
     task: str = ""  # start or adopt
     then: str = ""  # the step after waking a supervisor; empty: exit
+    asked: int = 0  # of a script that waits for the go-ahead: which request of the run its orders are from
 
     def to(self, at: str, *, take: int = 0, drop: int = 0) -> Process:
         """The process at its next step, with descriptors added or removed."""
@@ -107,6 +108,7 @@ class State(NamedTuple):
     slices_left: int = 0
     kills_left: int = 0
     power_cuts_left: int = 0
+    failures_left: int = 0  # starts that cannot be recorded since the disk is full
     spares_left: int = 0  # runners that may still be forked in advance
     abandoned: bool = False  # the last process that would have continued was killed, so the next command must recover
 
@@ -115,6 +117,10 @@ class State(NamedTuple):
 
     def find(self, role: str, *, family: int) -> Process | None:
         return next((p for p in self.processes if p.role == role and p.family == family), None)
+
+    def expected_script(self, family: int) -> Process | None:
+        """The child that has its orders, and waits for the go-ahead of this supervisor."""
+        return next((p for p in self.processes if p.at == "awaits_go_ahead" and p.family == family), None)
 
     def script(self, pid: int) -> Process | None:
         """The script with that process id, also if it is a zombie."""

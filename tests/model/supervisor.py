@@ -32,6 +32,17 @@ def looks(state: State, me: Process, rules: Rules) -> Iterator[State]:
             yield state.move(me, me.to("deletes_build" if rules.build_deleted_before_marker else "deletes_marker"))
     elif state.is_free(RUN):
         yield state.move(me, me.to("reads_run", take=RUN))
+        yield from _expects(state, me)
+
+
+def _expects(state: State, me: Process) -> Iterator[State]:
+    """A runner that waits gives its child the orders for the run that will start next. Nobody holds a lock of it."""
+    run = state.disk.run
+    runners = (p for p in state.processes if p.role == "runner" and p.at == "waits_for_run" and not p.task)
+    for child in [state.script(runner.pid) for runner in runners]:
+        if run.status == "queued" and child is not None and child.at == "awaits_orders":
+            orders = child._replace(at="awaits_go_ahead", family=me.family, attempt=run.attempt + 1, asked=run.asked)
+            yield state.move(child, orders)
 
 
 # --- sweep: an old marker without a run ---
@@ -62,7 +73,7 @@ def reads_run(state: State, me: Process, rules: Rules) -> Iterator[State]:
     elif run.status == "queued" and state.disk.has_request and rules.pass_reads_requests:
         yield state.move(me, me.to("ends_unstarted"))
     elif run.status == "queued":
-        yield state.move(me, me.to("writes_starting"))
+        yield from _starts(state, me, rules)
     elif not run.this_boot and rules.boot_is_compared:
         yield state.move(me, me.to("writes_lost"))
     else:
@@ -91,10 +102,48 @@ def ends_unstarted(state: State, me: Process, _rules: Rules) -> Iterator[State]:
 # --- start ---
 
 
-def writes_starting(state: State, me: Process, _rules: Rules) -> Iterator[State]:
+def _starts(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """By the child that has the orders of the run as it is now, or else by none."""
+    run, child = state.disk.run, state.expected_script(me.family)
+    if child is None:
+        yield state.move(me, me.to("writes_starting"))
+    elif (child.attempt, child.asked) == (run.attempt + 1, run.asked) and state.is_free(SCRIPT):
+        yield state.move(me, me.to("empties_record", take=SCRIPT))
+    else:
+        yield state.move(child, _without_go_ahead(child)).move(me, me.to("writes_starting"))
+
+
+def _without_go_ahead(child: Process) -> Process:
+    """The other end of its socket is closed."""
+    return child._replace(family=0)
+
+
+def empties_record(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """With locks 2 and 3."""
+    after = me.to("writes_starting" if rules.go_ahead_after_record else "gives_go_ahead")
+    yield state.move(me, after, disk=state.disk._replace(record=None))
+
+
+def writes_starting(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """If the disk is full, nothing is started."""
     run = state.disk.run
     run = run._replace(status="starting", attempt=run.attempt + 1, this_boot=True)
-    yield state.move(me, me.to("hands_over")._replace(task="start"), disk=state.disk.write(run, durably=True))
+    after = me.to("gives_go_ahead" if me.has(SCRIPT) else "hands_over")._replace(task="start")
+    yield state.move(me, after, disk=state.disk.write(run, durably=True))
+    if state.failures_left:
+        child = state.expected_script(me.family) if me.has(SCRIPT) else None
+        failed = state if child is None else state.move(child, _without_go_ahead(child))
+        yield failed.move(me, me.to("looks", drop=RUN | SCRIPT))._replace(failures_left=state.failures_left - 1)
+
+
+def gives_go_ahead(state: State, me: Process, rules: Rules) -> Iterator[State]:
+    """The child gets lock 3 with it. If it was killed meanwhile, its runner will start another."""
+    child = state.expected_script(me.family)
+    if child is not None:
+        first_step = "records_itself" if rules.child_records_itself else "execs"
+        going = child.to(first_step, take=SCRIPT)._replace(family=0, asked=0)
+        state = state.move(child, going)
+    yield state.move(me, me.to("hands_over" if rules.go_ahead_after_record else "writes_starting", drop=SCRIPT))
 
 
 def hands_over(state: State, me: Process, rules: Rules) -> Iterator[State]:
@@ -215,7 +264,7 @@ STEPS = {
     for step in (
         *(opens_bell, looks, deletes_build, looks_for_run, deletes_marker),
         *(reads_run, indexes, removes_marker, ends_unstarted),
-        *(writes_starting, hands_over, awaits_reply, closes_run_lock, takes_back),
+        *(empties_record, writes_starting, gives_go_ahead, hands_over, awaits_reply, closes_run_lock, takes_back),
         *(tests_script_lock, reads_record, reads_early, tests_late, writes_lost),
         *(closes_bell, releases_lease, looks_again, exits),
     )
