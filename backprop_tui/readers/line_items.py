@@ -41,18 +41,18 @@ _MEAN = (
     rf"|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
 )
 _BEFORE = rf"(?:(?:{_NUMBER}) ?(?:-{{1,3}}>|=>|→) ?)?"  # `0.4 -> 0.3`
-_END = r"(?=[\s;|│)\]}]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
-_COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})"
+_END = r"(?=[\s;|│)\]}>]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
+_COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?!,?\d)"  # `107,200` is no 107
 _OF = rf"{_GAP}(?:/|of|out of){_GAP}"
 _SHARE = rf"(?:{_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%{_GAP}\))?"
 _KIND = r"(?: ?\((?P<kind>\w{1,12})\))?"
 _OPEN = rf"{_GAP}[:=#-]?{_GAP}[\[(]?{_GAP}[#]?"
 _CLOSE = rf"{_GAP}[\])]{{0,2}}"
-_AFTER = r"(?=[\s,;|\-\[\](:/)]|\.?$|\.\s)"
+_AFTER = r"(?=[\s,;|\-\[\](:/)>]|\.?$|\.\s)"
 _EPOCH = lazy_compile(
     r"[\[(]?(?:(?P<prefix>train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test)[ _])?"
     rf"ep(?:och)?{_KIND}{_OPEN}(?P<epoch>\d{{1,9}}(?:\.\d{{1,9}})?)(?:{_OF}(?P<total>\d{{1,9}}))?{_CLOSE}{_AFTER}"
-    r"|Train: (?P<timm>\d{1,9})(?:/(?P<timm_total>\d{1,9}))? (?=\[)"
+    r"|Train: {1,8}(?P<timm>\d{1,9})(?:/(?P<timm_total>\d{1,9})(?P<timm_share> ?\( *\d{1,3}%\))?)? (?=\[)"
     r"|(?P<espnet>\d{1,7})epoch(?::(?P<split>\w{1,12}):\d{1,9}-(?P<batch>\d{1,9})batch:| results:)",
     re.IGNORECASE,
 )
@@ -218,7 +218,8 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
         items.first_epoch = 1
         return match.end()
     if match["timm"] is not None:
-        items.epoch, items.first_epoch = float(match["timm"]), 0
+        # OpenPCDet's form, with the share of the epochs, counts from 1.
+        items.epoch, items.first_epoch = float(match["timm"]), int(match["timm_share"] is not None)
         items.total_epochs = None if match["timm_total"] is None else int(match["timm_total"])
         return match.end()
     items.epoch = as_epoch(float(match["epoch"]))
@@ -369,6 +370,8 @@ def _take_value(items: LineItems, match: re.Match[str]) -> None:
     ):
         return
     if groups.get("total"):
+        if not is_known_metric(name) and "correct" not in name_words(name):
+            return  # a position: `Train: 1/3 (33%)`
         value: float | None = 100 * int(groups["correct"]) / max(1, int(groups["total"]))
     elif (members := groups.get("list") or groups.get("tuple")) is not None:
         values = {parse_number(text.strip()) for text in members.rstrip(", ").split(",")}

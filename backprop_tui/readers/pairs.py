@@ -23,10 +23,9 @@ from backprop_tui.readers.line_items import GLOBAL_RANK, LineItems, parse_items,
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import (
     MAX_EPOCH,
-    SPLIT_WORDS,
-    TRAIN_WORDS,
     is_known_metric,
     name_words,
+    names_split,
     numeric_metrics,
 )
 
@@ -212,7 +211,7 @@ class Pairs:
 
     def _is_result(self, items: LineItems, known: list[str], line: str, start: int) -> bool:
         """Whether a line without a position holds results, and not settings, bounds or prose."""
-        of_split = [name for name in known if _names_split(name)]
+        of_split = [name for name in known if names_split(name)]
         if items.spaced:
             # `Test set` or `End of training | test loss 7.33 | test ppl 1519.57`
             is_decimal = items.integers.isdisjoint(items.spaced)
@@ -342,11 +341,6 @@ def _name_split(items: LineItems, split: str) -> None:
     items.means = {f"{split} {name}": value for name, value in items.means.items()}
     items.spaced = {f"{split} {name}" for name in items.spaced}
     items.integers = {f"{split} {name}" for name in items.integers}
-
-
-def _names_split(name: str) -> bool:
-    words = name_words(name)
-    return not SPLIT_WORDS.isdisjoint(words) or not TRAIN_WORDS.isdisjoint(words)
 
 
 def _is_companion(name: str) -> bool:

@@ -28,6 +28,10 @@ _OTHER_NUMPY = (
     r"Numpy is not available|numpy\.\w+ size changed, may indicate binary incompatibility|_ARRAY_API not found"
     r"|compiled against (?:NumPy C-)?API version \w+ but this version of numpy"
 )
+_NO_CUDA_LIBRARY = (
+    r"CUDNN_STATUS_(?:NOT_INITIALIZED|EXECUTION_FAILED|INTERNAL_ERROR)|CUBLAS_STATUS_NOT_INITIALIZED"
+    r"|DNN library initialization failed"
+)
 # Errors with advice of their own, and whether the same command may succeed later.
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
     (
@@ -53,8 +57,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         False,
     ),
     (
-        r"CUDNN_STATUS_(?:NOT_INITIALIZED|EXECUTION_FAILED|INTERNAL_ERROR)|CUBLAS_STATUS_NOT_INITIALIZED"
-        r"|DNN library initialization failed",
+        _NO_CUDA_LIBRARY,
         "often too little free GPU memory (--gpu-min-vram), or incompatible versions of CUDA libraries",
         True,
     ),
@@ -65,7 +68,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
     ),
     (
         r"Error building extension '|Unsupported gpu architecture|CUDA_HOME environment variable is not set",
-        "nvcc must be found, have the CUDA version of the framework's build, and know this GPU: see the compiler's lines",
+        "nvcc must be found, have the CUDA version of the framework, and know this GPU: see the compiler's lines",
         False,
     ),
     (
