@@ -33,6 +33,7 @@ class EpochCounts:
         self._zero_total: int | None = None  # total of a bar drawn at 0 since the epoch was announced
         self._whole_total: int | None = None  # what a count of the whole training counts to
         self._restarts = False  # whether counts are known to restart
+        self.is_of_something_else = False  # whether the last count was, such as that of an evaluation
         self._begins_at_zero = False  # whether such a bar was drawn at 0 since its last count
 
     def memory(self) -> list[Any]:
@@ -78,7 +79,8 @@ class EpochCounts:
         within_epoch = within_epoch or (is_named and total is not None and total == self._zero_total)
         if index is None:
             index = self._unnamed_index(done, total)
-        if index is None or self._is_of_something_else(index, total):
+        self.is_of_something_else = index is not None and self._is_smaller(index, total)
+        if index is None or self.is_of_something_else:
             return None, None
         self._move_to(index, done, total)
         if self._counts_whole_training(index, done, total, epochs, is_named=is_named, within_epoch=within_epoch):
@@ -103,7 +105,7 @@ class EpochCounts:
             return self._index
         return self._index + 1
 
-    def _is_of_something_else(self, index: int, total: int | None) -> bool:
+    def _is_smaller(self, index: int, total: int | None) -> bool:
         known = self._total
         return index == self._index and total is not None and known is not None and total < known
 

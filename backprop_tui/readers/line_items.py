@@ -57,7 +57,7 @@ _EPOCH = lazy_compile(
     re.IGNORECASE,
 )
 _STEP = lazy_compile(
-    r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
+    r"[\[(]?(?:(?:completed|learning|training|train|current|# of)[ _])?"
     r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step"
     r"|(?:step|iter|iteration|(?<![a-z] )it|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
     rf"{_KIND}{_OPEN}(?P<done>{_COUNT})(?:{_OF}(?P<total>{_COUNT}))?"
@@ -117,6 +117,7 @@ _EMPTY_HEADINGS = frozenset(
 )
 _COMPANIONS = frozenset(("lr", "wd", "learning_rate", "learning rate", "grad_norm", "grad norm", "norm", "time"))
 _TIME_UNITS = frozenset(("ms", "s", "sec", "secs", "seconds", "min", "us", "µs"))
+_SEVERAL_UNITS = lazy_compile(r"[dhmsD]\d")  # of a time: `1s231ms` is no 1
 _FORBIDDEN = ("{", '"', "`", "==")
 
 
@@ -366,6 +367,7 @@ def _take_value(items: LineItems, match: re.Match[str]) -> None:
         or _FILE_NAME.search(name)
         or match["more"]
         or groups.get("time")
+        or _SEVERAL_UNITS.match(groups["unit"] or "") is not None
         or ((groups["unit"] or "").strip() in _TIME_UNITS and is_known_metric(name))  # how long the loss takes
     ):
         return

@@ -52,6 +52,7 @@ class EventMerger:
         self._is_fractional = False  # whether epochs such as 0.5 were seen
         self._total_epochs: int | None = None
         self._printed_steps: int | None = None  # the total number of steps that was printed with a step
+        self._counted_names: set[str] = set()  # of metrics that were printed beside a count within an epoch
         self._full_steps: int | None = None  # the totals that were reached
         self._full_epochs: int | None = None
         self._has_begun_again = False
@@ -125,6 +126,7 @@ class EventMerger:
             "printed_steps": self._printed_steps,
             "counts": self._counts.memory(),
             "latest": [[name, at, repr(value)] for name, (at, value) in self._last_metrics.items()],
+            "counted": sorted(self._counted_names),
             "again": [self._full_steps, self._full_epochs, self._has_begun_again],
             "saved": self._last_checkpoint,
             "waiting": None if self._pending is None else _encode_progress(self._pending),
@@ -139,6 +141,7 @@ class EventMerger:
         self._printed_steps = memory["printed_steps"]
         self._counts.remember(memory["counts"])
         self._last_metrics = {str(name): (at, float(value)) for name, at, value in memory["latest"]}
+        self._counted_names = set(memory.get("counted", ()))
         self._full_steps, self._full_epochs, self._has_begun_again = memory.get("again", (None, None, False))
         self._last_checkpoint = memory["saved"]
         self._pending = None if memory["waiting"] is None else _decode_progress(memory["waiting"])
@@ -188,6 +191,7 @@ class EventMerger:
             step, total_steps = self._counts.place(
                 index, event.done, event.total, epochs=epochs, within_epoch=event.within_epoch
             )
+            event = replace(event, metrics=self._metrics_of_count(event.metrics))
         return Progress(
             offset=event.offset,
             step=step,
@@ -198,6 +202,14 @@ class EventMerger:
             eta_seconds=_eta(event, step, total_steps),
             metrics=event.metrics,
         )
+
+    def _metrics_of_count(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Without those of an evaluation that is printed like the training: nothing tells its values from those."""
+        if self._counts.is_of_something_else:
+            return {name: value for name, value in metrics.items() if name not in self._counted_names}
+        if len(self._counted_names) < MAX_TRACKED_METRICS:
+            self._counted_names.update(metrics)
+        return metrics
 
     def _with_epochs(self, progress: Progress) -> Progress:
         """Adds how many epochs are done by a line that names one, and says how many there are only if that is known."""
@@ -240,7 +252,9 @@ class EventMerger:
     def _progress(self, progress: Progress) -> Iterator[MergedEvent]:
         metrics = self._new_metrics(progress)
         moved = progress.step is not None and progress.step != self._last_step
-        if not metrics and progress.metrics and not moved:
+        place = (progress.step, progress.epoch, progress.total_steps, progress.total_epochs, progress.eta_seconds)
+        is_empty = all(number is None for number in place)
+        if not metrics and not moved and (progress.metrics or is_empty):
             return
         self._last_checkpoint = None
         progress = self._unless_again(self._with_announced_totals(progress))

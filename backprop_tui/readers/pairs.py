@@ -55,7 +55,7 @@ _OTHER = lazy_compile(
     r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+|saved|saving)\b",
     re.IGNORECASE,
 )
-_SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
+_SUMMARY = lazy_compile(r"\*\s+(?:Acc|Prec)@")  # of an evaluation, in the scripts of torchvision and many others
 _HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
 # Results with words of their own, as name and value.
 _SENTENCES = (
@@ -136,7 +136,19 @@ class Pairs:
         ),
         *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
         *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
-        *(b"pisode", b"Ep ", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
+        *(
+            b"pisode",
+            b"Ep ",
+            b"[batch=",
+            b"Dice",
+            b"DCG",
+            b"Prec@",
+            b"LOBAL_STEP",
+            b"Learning it",
+            b"Validation score",
+            b"fid:",
+            b"fid=",
+        ),
     )
 
     tag = "Pairs"

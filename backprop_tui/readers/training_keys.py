@@ -29,7 +29,7 @@ TRAINING_METRIC_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
 KNOWN_METRIC_WORDS = word_set(
     """
     acc accu acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map
-    ndcg dice bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision return
+    ndcg dice bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision prec return
     returns rew score reward rewards top1 top5 entropy crossentropy losses loss accuracy perplexity
     """
 )
@@ -46,6 +46,7 @@ SPLIT_WORDS = word_set(
     """
 )
 TRAIN_WORDS = frozenset(("train", "training", "trn"))
+_WORDS_BEHIND_METRICS = SPLIT_WORDS | TRAIN_WORDS | {"batch", "step", "epoch", "iter", ""}
 # A name with one of these words is a setting, a bound or something else that is no result.
 _NO_METRIC_WORDS = word_set(
     """
@@ -149,8 +150,8 @@ def is_training_metric(name: str) -> bool:
     """Returns whether only training or evaluation prints a metric of this name: train_loss, valAccuracy, eval/ppl."""
     lowered = name.lower()
     words = _WORD_SEPARATOR.split(lowered)
-    while len(words) > 1 and (words[-1] in SPLIT_WORDS or words[-1] in TRAIN_WORDS):
-        words.pop()  # loss/train, acc_val
+    while len(words) > 1 and words[-1] in _WORDS_BEHIND_METRICS:
+        words.pop()  # loss/train, acc_val, loss (batch)
     return (
         lowered.endswith(TRAINING_METRIC_SUFFIXES)
         or words[-1] in TRAINING_METRIC_WORDS
