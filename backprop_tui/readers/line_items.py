@@ -79,7 +79,7 @@ _FRACTION = lazy_compile(
     r"(?=[\s,;|\-]|$)"
 )
 _TIME_LEFT = lazy_compile(
-    rf"(?:eta|(?:est\.? )?(?:time )?(?:remaining|left)(?:[ _]time)?){_GAP}[:=]?{_GAP}\(?(?P<left>{DURATION})\)?{_END}",
+    rf"(?:eta|(?:est\.? )?(?:time )?(?:remain(?:ing)?|left)(?:[ _]time)?){_GAP}[:=]?{_GAP}\(?(?P<left>{DURATION})\)?{_END}",
     re.IGNORECASE,
 )
 _FIRST_WORD = r"[A-Za-z_#∇][\w@/.%()'+#^*~-]{0,60}?"
@@ -147,6 +147,7 @@ class LineItems:
     last_split: str | None = None  # of the last name that has one
     last_kind: str = ""
     may_be_episode: bool = False  # `Ep 10`
+    may_begin_at_one: bool = False  # `[1/25][10/782]`, unless there was a `[0/25]`
     has_loss_is: bool = False  # the words of MindSpore: "loss is 2.3"
 
     @property
@@ -249,6 +250,7 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
     rank = GLOBAL_RANK if name.startswith("global") else _RANKS.get(name, 3)
     if match["kind"]:
         _note_split(items, match["kind"])
+        items.split_before_position = items.split is not None
     if rank == 0:
         items.last_kind = "batch"
         items.done, items.total, items.step_rank = done, total, max(rank, items.step_rank)
@@ -278,6 +280,7 @@ def _take_fraction(items: LineItems, match: re.Match[str], line: str) -> bool:
     if items.done is not None and items.total is not None and items.epoch is None and not items.values:
         # `[0/25][10/782]`: the epoch, and the batch in it.
         items.epoch, items.total_epochs, items.first_epoch = float(items.done), items.total, 0
+        items.may_begin_at_one = True
         items.done = items.total = None
     if items.done is not None:
         return False

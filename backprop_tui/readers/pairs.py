@@ -157,6 +157,7 @@ class Pairs:
         self.context = LineContext()
         self._step = 0  # the last one of the training
         self._setting = ""  # the last line that was taken for one
+        self._has_epoch_zero = False  # whether there was a `[0/25][10/782]`
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
@@ -194,10 +195,15 @@ class Pairs:
         return next((word for word in words if split_of(word)), None)
 
     def memory(self) -> list[Any]:
-        return [self._step, self._setting]
+        return [self._step, self._setting, self._has_epoch_zero]
 
     def remember(self, memory: list[Any]) -> None:
         self._step, self._setting = int(memory[0]), str(memory[1])
+        self.remember_previous_start(memory)
+
+    def remember_previous_start(self, memory: list[Any]) -> None:
+        """Restores what also holds for another start of the script: the number of its first epoch."""
+        self._has_epoch_zero = len(memory) > 2 and bool(memory[2])  # not saved by an earlier version
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
@@ -253,6 +259,9 @@ class Pairs:
 
     def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
         _settle_position(items)
+        if items.may_begin_at_one:
+            self._has_epoch_zero |= items.epoch == 0
+            items.first_epoch = 0 if self._has_epoch_zero else 1
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
         if items.split_before_position or (items.split is not None and not items.has_position):
             yield from self._evaluation(items, epoch, offset)

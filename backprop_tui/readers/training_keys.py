@@ -68,7 +68,7 @@ COUNTERS = _BOOKKEEPING | word_set(
     """
     epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
     worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
-    predictsamples fold run
+    predictsamples fold run vnum
     """
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
