@@ -79,7 +79,7 @@ _FRACTION = lazy_compile(
     r"(?=[\s,;|\-]|$)"
 )
 _TIME_LEFT = lazy_compile(
-    rf"(?:eta|(?:est\.? )?(?:time )?(?:remain(?:ing)?|left)(?:[ _]time)?){_GAP}[:=]?{_GAP}\(?(?P<left>{DURATION})\)?{_END}",
+    rf"(?:eta|(?:est\.? )?(?:time )?(?:remaining|left)(?:[ _]time)?){_GAP}[:=]?{_GAP}\(?(?P<left>{DURATION})\)?{_END}",
     re.IGNORECASE,
 )
 _FIRST_WORD = r"[A-Za-z_#∇][\w@/.%()'+#^*~-]{0,60}?"

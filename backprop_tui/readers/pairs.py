@@ -257,11 +257,28 @@ class Pairs:
                 return True
         return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
-    def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
-        _settle_position(items)
+    def _settle_position(self, items: LineItems) -> None:
+        """Says what a position means that depends on the names beside it."""
         if items.may_begin_at_one:
             self._has_epoch_zero |= items.epoch == 0
             items.first_epoch = 0 if self._has_epoch_zero else 1
+        if items.epoch is not None and items.step is not None and items.has_loss_is:
+            items.done, items.step = items.step, None  # MindSpore counts them in each epoch
+        if (
+            items.may_be_episode
+            and items.epoch is not None
+            and items.step is None
+            and any(map(is_reward, items.values))
+        ):
+            items.step, items.total_steps, items.epoch, items.total_epochs = (
+                int(items.epoch),
+                items.total_epochs,
+                None,
+                None,
+            )
+
+    def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
+        self._settle_position(items)
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
         if items.split_before_position or (items.split is not None and not items.has_position):
             yield from self._evaluation(items, epoch, offset)
@@ -320,19 +337,6 @@ def _may_count_in_epoch(items: LineItems, line: str) -> bool:
         return False
     total = re.search(rf"(?:/|of) *0*{items.total_steps}\b", line)
     return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()
-
-
-def _settle_position(items: LineItems) -> None:
-    """Says what a position means that depends on the names beside it."""
-    if items.epoch is not None and items.step is not None and items.has_loss_is:
-        items.done, items.step = items.step, None  # MindSpore counts them in each epoch
-    if items.may_be_episode and items.epoch is not None and items.step is None and any(map(is_reward, items.values)):
-        items.step, items.total_steps, items.epoch, items.total_epochs = (
-            int(items.epoch),
-            items.total_epochs,
-            None,
-            None,
-        )
 
 
 def _is_within_epoch(items: LineItems, epoch: float | None, line: str) -> bool:
