@@ -27,7 +27,7 @@ _DOWN = _LOSSES | word_set(
     "lpips regret brier ece crps epe hd95 hausdorff chamfer ade fde cost"
 )
 _UP = word_set(
-    "accuracy accuracies acc accs top precision prec recall sensitivity specificity f1 f2 fbeta fscore iou miou "
+    "accuracy accuracies acc accs accu top precision prec recall sensitivity specificity f1 f2 fbeta fscore iou miou "
     "jaccard dice dsc auc auroc rocauc auprc aucpr prauc psnr ssim msssim snr sdr sisdr sisnr pesq stoi r2 pearson "
     "spearman plcc srcc mcc kappa qwk hit hits win wins success solved elo likelihood loglikelihood elbo em passrate"
 )

@@ -2,6 +2,7 @@
 
 * A label that names an epoch (`Epoch 3/10`) makes the bar a position within that epoch; a label `Epochs` counts them.
   Any other bar may count within the epoch that a line announced, or the whole training: `epoch_counts` decides.
+* `epoch=3` behind a bar says which epoch it is, not whether the bar counts within it: `epoch_counts` decides.
 * A label with words such as training or step, or training metrics after the bar (`loss=0.5`), make it a training bar.
 * The bar of an evaluation is not a step. Its metrics are reported when it is full, under a name that says so.
 * A bar is redrawn many times a second, possibly for days: after MAX_UNTHROTTLED_UPDATES updates its metrics are
@@ -30,9 +31,12 @@ _EVALUATION = lazy_compile(
     r"\b(?:val|valid|validation|validating|eval\w*|test|testing|sanity|predict\w*|infer\w*)\b", re.IGNORECASE
 )
 _EPOCH = lazy_compile(r"\bepoch ?[:#=]? ?[\[(]? ?(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?", re.IGNORECASE)
+_NUMBERED = lazy_compile(r"\W*train(?:ing)? +(\d{1,7})(?: ?(?:/|of) ?(\d{1,7}))?\W*", re.IGNORECASE)  # `Train    3`
+_STEPS = lazy_compile(r"\bsteps\b", re.IGNORECASE)
 _EPOCHS = lazy_compile(r"\s*(?:training )?epochs?\s*", re.IGNORECASE)
 _TRAINING = lazy_compile(
-    r"[\W\d]*(?:train|training|steps?|iters?|iterations?|batch|batches)(?:[\W\d]|of|step|epoch)*", re.IGNORECASE
+    r"[\W\d]*(?:train|training|steps?|iters?|iterations?|batch|batches)(?:[\W\d]|of|step|epoch|progress)*",
+    re.IGNORECASE,
 )
 _EVALUATION_METRIC = lazy_compile(r"val|eval|test", re.IGNORECASE)
 
@@ -57,6 +61,7 @@ class BarInterpreter:
         self._last_values: Mapping[str, float] = {}  # printed after the last training bar
         self._updates = 0  # how many times metrics of a bar were reported
         self._last_elapsed: float | None = None  # the bar's elapsed seconds at the last report
+        self._has_epoch_zero = False  # whether `epoch=0` was printed after a bar
         self.training_total: int | None = None
 
     def interpret(self, bar: Bar) -> Progress | EpochProgress | None:
@@ -67,7 +72,7 @@ class BarInterpreter:
             return None
         if _EPOCHS.fullmatch(bar.label) and bar.total is not None:
             return self._epochs_progress(bar)
-        epoch_label = _EPOCH.search(bar.label)
+        epoch_label = _EPOCH.search(bar.label) or _NUMBERED.fullmatch(bar.label)
         has_metrics = any(map(is_training_metric, bar.values))
         if epoch_label or has_metrics or _TRAINING.fullmatch(bar.label):
             return self._training_progress(bar, epoch_label)
@@ -92,11 +97,13 @@ class BarInterpreter:
         outer = None if self._outer is None else astuple(self._outer)
         values = [[name, repr(value)] for name, value in self._last_values.items()]
         epochs = (self._epochs_done, self._total_epochs)
-        return [outer, *epochs, values, self._updates, self._last_elapsed, self.training_total]
+        position = (self._last_elapsed, self.training_total, self._has_epoch_zero)
+        return [outer, *epochs, values, self._updates, *position]
 
     def remember(self, memory: list[Any]) -> None:
         outer, self._epochs_done, self._total_epochs, values, *rest = memory
-        self._updates, self._last_elapsed, self.training_total = rest
+        self._updates, self._last_elapsed, self.training_total, *later = rest
+        self._has_epoch_zero = bool(later and later[0])  # not saved by an earlier version
         self._outer = None if outer is None else _OuterBar(*map(int, outer))
         self._last_values = {str(name): float(value) for name, value in values}
 
@@ -124,9 +131,7 @@ class BarInterpreter:
         metrics = self._changed_metrics(bar, {} if fields is None else fields.metrics)
         if bar.done == 0 and not metrics:
             return None  # Lightning resets the bar to 0 under the label of the finished epoch
-        zero_based = drawn_by_lightning(bar.values) or (epoch_label is None and self._epochs_done is not None)
-        epoch = self._epochs_done if epoch_label is None else int(epoch_label[1])
-        total_epochs = self._total_epochs if epoch_label is None or epoch_label[2] is None else int(epoch_label[2])
+        epoch, first_epoch, total_epochs, within_epoch = self._place_in_epochs(bar, epoch_label)
         if fields is not None and fields.step is not None:
             total_steps = None if epoch is not None or bar.total is None or bar.total < fields.step else bar.total
             return Progress(
@@ -143,13 +148,28 @@ class BarInterpreter:
             done=bar.done,
             total=bar.total,
             epoch=epoch,
-            first_epoch=0 if zero_based else None,
+            first_epoch=first_epoch,
             total_epochs=total_epochs,
-            within_epoch=epoch is not None,
+            within_epoch=within_epoch,
             elapsed_seconds=bar.elapsed_seconds,
             seconds_left=bar.seconds_left,
             metrics=metrics,
         )
+
+    def _place_in_epochs(
+        self, bar: Bar, epoch_label: re.Match[str] | None
+    ) -> tuple[int | None, int | None, int | None, bool]:
+        """The epoch, the number of the first one, how many there are, and whether the bar counts within it."""
+        if epoch_label is None and self._epochs_done is None and bar.epoch is not None:
+            self._has_epoch_zero |= bar.epoch == 0
+            first_epoch = None if bar.total_epochs is None or self._has_epoch_zero else 1
+            return bar.epoch, first_epoch, bar.total_epochs, False
+        is_zero_based = drawn_by_lightning(bar.values) or (epoch_label is None and self._epochs_done is not None)
+        epoch = self._epochs_done if epoch_label is None else int(epoch_label[1])
+        total_epochs = self._total_epochs if epoch_label is None or epoch_label[2] is None else int(epoch_label[2])
+        # `Epoch 1/10, Steps` may count those of all epochs.
+        within_epoch = epoch is not None and _STEPS.search(bar.label) is None
+        return epoch, 0 if is_zero_based else None, total_epochs, within_epoch
 
     def _changed_metrics(self, bar: Bar, metrics: Mapping[str, float]) -> Mapping[str, float]:
         """Returns the metrics that changed: a bar is also redrawn with the values of the previous step."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from backprop_tui.domain.training_totals import Totals
 
-COUNTS_IN_MEMORY = 9
+COUNTS_IN_MEMORY = 9  # at least
 _SIMILAR = 0.5  # a count of less than this share of the epoch's steps is of something else, such as an evaluation
 
 
@@ -33,6 +33,8 @@ class EpochCounts:
         self._zero_total: int | None = None  # total of a bar drawn at 0 since the epoch was announced
         self._whole_total: int | None = None  # what a count of the whole training counts to
         self._restarts = False  # whether counts are known to restart
+        self.is_of_something_else = False  # whether the last count was, such as that of an evaluation
+        self._begins_at_zero = False  # whether such a bar was drawn at 0 since its last count
 
     def memory(self) -> list[Any]:
         counts = [self._index, self._before, self._done, self._total]
@@ -43,11 +45,13 @@ class EpochCounts:
             self._restarts,
             self.announced.steps,
             self.announced.epochs,
+            self._begins_at_zero,
         ]
 
     def remember(self, memory: list[Any]) -> None:
         self._index, self._before, self._done, self._total, *rest = memory
-        self._zero_total, self._whole_total, self._restarts, steps, epochs = rest
+        self._zero_total, self._whole_total, self._restarts, steps, epochs, *later = rest
+        self._begins_at_zero = bool(later and later[0])  # not saved by an earlier version
         self.announced = replace(self.announced, steps=steps, epochs=epochs)
 
     def remember_previous_start(self, memory: list[Any]) -> None:
@@ -60,6 +64,7 @@ class EpochCounts:
     def note_zero(self, total: int | None) -> None:
         """Records that a bar was drawn with a count of 0."""
         self._zero_total = total
+        self._begins_at_zero = total is not None and total == self._total
 
     def place(
         self, index: int | None, done: int, total: int | None, *, epochs: int | None, within_epoch: bool
@@ -74,7 +79,8 @@ class EpochCounts:
         within_epoch = within_epoch or (is_named and total is not None and total == self._zero_total)
         if index is None:
             index = self._unnamed_index(done, total)
-        if index is None or self._is_of_something_else(index, total):
+        self.is_of_something_else = index is not None and self._is_smaller(index, total)
+        if index is None or self.is_of_something_else:
             return None, None
         self._move_to(index, done, total)
         if self._counts_whole_training(index, done, total, epochs, is_named=is_named, within_epoch=within_epoch):
@@ -99,7 +105,7 @@ class EpochCounts:
             return self._index
         return self._index + 1
 
-    def _is_of_something_else(self, index: int, total: int | None) -> bool:
+    def _is_smaller(self, index: int, total: int | None) -> bool:
         known = self._total
         return index == self._index and total is not None and known is not None and total < known
 
@@ -117,10 +123,12 @@ class EpochCounts:
             self._before = None if self._before is None else self._before + length
         else:
             self._before = index * total if total is not None else None if index else 0
-        self._index, self._done, self._total = index, done, total
+        self._index, self._done, self._total, self._begins_at_zero = index, done, total, False
 
     def _falls(self, done: int) -> bool:
         """Whether the count began again; several processes that print side by side differ a little."""
+        if self._begins_at_zero and done < self._done == self._total:
+            return True
         return done * 2 <= self._done and (self._done - done > 2 or self._done == self._total)
 
     def _counts_whole_training(

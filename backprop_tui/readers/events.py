@@ -18,6 +18,7 @@ class Progress:
 
     Metrics keep their printed names and order, and include NaN and infinities. The epoch is as printed, so it may count
     from 0 or from 1. `eta_seconds` is for the whole training. `epochs_done` is how many epochs were completed by then.
+    `begins_again`: a complete training was followed by another, so earlier totals and estimates are void.
     """
 
     offset: int
@@ -27,6 +28,7 @@ class Progress:
     total_epochs: int | None = None
     eta_seconds: float | None = None
     epochs_done: float | None = None
+    begins_again: bool | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -77,6 +79,8 @@ class Bar:
     elapsed_seconds: float | None = None
     seconds_left: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)  # printed after the bar: metrics, a step, an epoch
+    epoch: int | None = None  # printed there without a fraction
+    total_epochs: int | None = None
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

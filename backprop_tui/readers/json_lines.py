@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from backprop_tui.readers.events import MergedEvent
+from backprop_tui.readers.events import EpochProgress, Progress, ReaderEvent
+from backprop_tui.readers.line_items import split_of
 from backprop_tui.readers.training_keys import (
     checkpoint_from_fields,
     is_known_metric,
     is_training_metric,
+    names_split,
     progress_from_fields,
 )
 
@@ -31,8 +34,8 @@ _decode = json.JSONDecoder().raw_decode
 class JsonLines:
     marks = (b"{",)
 
-    def read(self, line: str, offset: int) -> list[MergedEvent]:
-        events: list[MergedEvent] = []
+    def read(self, line: str, offset: int) -> list[ReaderEvent]:
+        events: list[ReaderEvent] = []
         for fields, alone in _objects(line):
             checkpoint = checkpoint_from_fields(fields, offset=offset)
             progress = progress_from_fields(_flat(fields), alone=alone, offset=offset)
@@ -42,8 +45,24 @@ class JsonLines:
                 if progress is not None and not any(map(is_training_metric, progress.metrics)):
                     continue
             if progress is not None:
-                events.append(progress)
+                mode = fields.get("mode")
+                events.append(_of_mode(progress, mode, "iter" in fields) if isinstance(mode, str) else progress)
         return events
+
+
+def _of_mode(progress: Progress, mode: str, has_iter: bool) -> ReaderEvent:  # noqa: FBT001
+    """`{"mode": "val", "epoch": 3, "iter": 10, "accuracy": 0.5}` of mmcv, whose `iter` begins again in each epoch."""
+    counts_in_epoch = has_iter and progress.epoch is not None
+    if split_of(mode):
+        metrics = {
+            f"{mode} {name}" if is_known_metric(name) and not names_split(name) else name: value
+            for name, value in progress.metrics.items()
+        }
+        return replace(progress, step=None if counts_in_epoch else progress.step, metrics=metrics)
+    if not counts_in_epoch or progress.epoch is None or not progress.epoch.is_integer():
+        return progress
+    epoch = int(progress.epoch)
+    return EpochProgress(offset=progress.offset, done=None, total=None, epoch=epoch, metrics=progress.metrics)
 
 
 def message_of(line: str) -> str | None:

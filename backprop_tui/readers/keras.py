@@ -32,7 +32,7 @@ class Keras:
     """
 
     tag = "Keras"
-    marks = (b"/step", b"ETA: ", b"ving model to ", b"poch ")
+    marks = (b"/step", b"- loss: ", b"ETA: ", b"ving model to ", b"poch ")
 
     def __init__(self) -> None:
         self._total: int | None = None  # batches of the current epoch; None before its first bar

@@ -41,23 +41,23 @@ _MEAN = (
     rf"|{_GAP}(?:±|\+/-|\+-|\+){_GAP}[\d.]{{1,20}}|{_GAP}\([^()]{{0,60}}\))?"
 )
 _BEFORE = rf"(?:(?:{_NUMBER}) ?(?:-{{1,3}}>|=>|→) ?)?"  # `0.4 -> 0.3`
-_END = r"(?=[\s;|│)\]}]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
-_COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})"
+_END = r"(?=[\s;|│)\]}>]|,(?!\d)|\.?$|\.\s)"  # `0,1234` is no 0
+_COUNT = r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?!,?\d)"  # `107,200` is no 107
 _OF = rf"{_GAP}(?:/|of|out of){_GAP}"
 _SHARE = rf"(?:{_GAP}\({_GAP}[\d.]{{1,6}}{_GAP}%{_GAP}\))?"
 _KIND = r"(?: ?\((?P<kind>\w{1,12})\))?"
 _OPEN = rf"{_GAP}[:=#-]?{_GAP}[\[(]?{_GAP}[#]?"
 _CLOSE = rf"{_GAP}[\])]{{0,2}}"
-_AFTER = r"(?=[\s,;|\-\[\](:/)]|\.?$|\.\s)"
+_AFTER = r"(?=[\s,;|\-\[\](:/)>]|\.?$|\.\s)"
 _EPOCH = lazy_compile(
     r"[\[(]?(?:(?P<prefix>train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test)[ _])?"
     rf"ep(?:och)?{_KIND}{_OPEN}(?P<epoch>\d{{1,9}}(?:\.\d{{1,9}})?)(?:{_OF}(?P<total>\d{{1,9}}))?{_CLOSE}{_AFTER}"
-    r"|Train: (?P<timm>\d{1,9})(?:/(?P<timm_total>\d{1,9}))? (?=\[)"
+    r"|Train: {1,8}(?P<timm>\d{1,9})(?:/(?P<timm_total>\d{1,9})(?P<timm_share> ?\( *\d{1,3}%\))?)? (?=\[)"
     r"|(?P<espnet>\d{1,7})epoch(?::(?P<split>\w{1,12}):\d{1,9}-(?P<batch>\d{1,9})batch:| results:)",
     re.IGNORECASE,
 )
 _STEP = lazy_compile(
-    r"[\[(]?(?:(?:completed|learning|training|train|current)[ _])?"
+    r"[\[(]?(?:(?:completed|learning|training|train|current|# of)[ _])?"
     r"(?P<name>global[ _-]?(?:step|iter|iteration)|global_batch_idx|num_updates|micro_step"
     r"|(?:step|iter|iteration|(?<![a-z] )it|update)(?P<plural>s)?|batch(?:_idx)?|episode|round)"
     rf"{_KIND}{_OPEN}(?P<done>{_COUNT})(?:{_OF}(?P<total>{_COUNT}))?"
@@ -117,6 +117,7 @@ _EMPTY_HEADINGS = frozenset(
 )
 _COMPANIONS = frozenset(("lr", "wd", "learning_rate", "learning rate", "grad_norm", "grad norm", "norm", "time"))
 _TIME_UNITS = frozenset(("ms", "s", "sec", "secs", "seconds", "min", "us", "µs"))
+_SEVERAL_UNITS = lazy_compile(r"[dhmsD]\d")  # of a time: `1s231ms` is no 1
 _FORBIDDEN = ("{", '"', "`", "==")
 
 
@@ -146,6 +147,7 @@ class LineItems:
     last_split: str | None = None  # of the last name that has one
     last_kind: str = ""
     may_be_episode: bool = False  # `Ep 10`
+    may_begin_at_one: bool = False  # `[1/25][10/782]`, unless there was a `[0/25]`
     has_loss_is: bool = False  # the words of MindSpore: "loss is 2.3"
 
     @property
@@ -218,7 +220,8 @@ def _take_epoch(items: LineItems, match: re.Match[str]) -> int:
         items.first_epoch = 1
         return match.end()
     if match["timm"] is not None:
-        items.epoch, items.first_epoch = float(match["timm"]), 0
+        # OpenPCDet's form, with the share of the epochs, counts from 1.
+        items.epoch, items.first_epoch = float(match["timm"]), int(match["timm_share"] is not None)
         items.total_epochs = None if match["timm_total"] is None else int(match["timm_total"])
         return match.end()
     items.epoch = as_epoch(float(match["epoch"]))
@@ -247,6 +250,7 @@ def _take_step(items: LineItems, match: re.Match[str]) -> None:
     rank = GLOBAL_RANK if name.startswith("global") else _RANKS.get(name, 3)
     if match["kind"]:
         _note_split(items, match["kind"])
+        items.split_before_position = items.split is not None
     if rank == 0:
         items.last_kind = "batch"
         items.done, items.total, items.step_rank = done, total, max(rank, items.step_rank)
@@ -276,6 +280,7 @@ def _take_fraction(items: LineItems, match: re.Match[str], line: str) -> bool:
     if items.done is not None and items.total is not None and items.epoch is None and not items.values:
         # `[0/25][10/782]`: the epoch, and the batch in it.
         items.epoch, items.total_epochs, items.first_epoch = float(items.done), items.total, 0
+        items.may_begin_at_one = True
         items.done = items.total = None
     if items.done is not None:
         return False
@@ -365,10 +370,13 @@ def _take_value(items: LineItems, match: re.Match[str]) -> None:
         or _FILE_NAME.search(name)
         or match["more"]
         or groups.get("time")
+        or _SEVERAL_UNITS.match(groups["unit"] or "") is not None
         or ((groups["unit"] or "").strip() in _TIME_UNITS and is_known_metric(name))  # how long the loss takes
     ):
         return
     if groups.get("total"):
+        if not is_known_metric(name) and "correct" not in name_words(name):
+            return  # a position: `Train: 1/3 (33%)`
         value: float | None = 100 * int(groups["correct"]) / max(1, int(groups["total"]))
     elif (members := groups.get("list") or groups.get("tuple")) is not None:
         values = {parse_number(text.strip()) for text in members.rstrip(", ").split(",")}

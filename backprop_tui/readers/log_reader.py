@@ -15,6 +15,7 @@ from backprop_tui.readers.json_lines import message_of
 from backprop_tui.readers.line_context import MAX_BYTES_BEFORE, LineContext
 from backprop_tui.readers.lines import Block, LineSplitter, visible_text
 from backprop_tui.readers.merge import EventMerger
+from backprop_tui.readers.pairs import Pairs
 from backprop_tui.readers.progress_bars import BarStates, bar_end
 from backprop_tui.readers.ranks import RankFilter
 from backprop_tui.readers.registry import READERS, ContextReader, FollowingReader, Reader, StatefulReader
@@ -167,7 +168,7 @@ class LogReader:
     def _remember_previous_start(self, memory: Mapping[str, Any]) -> None:
         self._merger.remember_previous_state(memory)
         for reader in self._remembering:
-            if isinstance(reader, Ultralytics):
+            if isinstance(reader, Ultralytics | Pairs):
                 with suppress(KeyError, IndexError, TypeError, ValueError):
                     reader.remember_previous_start(memory["readers"][reader.tag])
 

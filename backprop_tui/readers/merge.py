@@ -3,6 +3,7 @@
 * Formats that restart their count in each epoch get the step since the start of the training (`epoch_counts`).
 * A total that no line of progress prints is that which another line or the command line announces, until a step or an
   epoch is beyond it. `epoch 0/9` alone does not show whether there are nine or ten epochs.
+* A complete training that begins again is one of several. How many there are is not known: there is no total any more.
 * Metrics printed without a step wait until the bar is redrawn and get its step; without a bar they get the last known
   step.
 * Metrics already reported for the same step are dropped: a line printed by two loggers, or a bar that is redrawn. This
@@ -32,6 +33,7 @@ from backprop_tui.readers.events import (
 
 MAX_TRACKED_METRICS = 128  # how many metrics have their last value kept
 STEPS_WITH_SECOND_VALUES = 3  # in a row, after which only the first value of a step counts
+MAX_BAR_DELAY, BAR_DELAY_SHARE = 5, 0.25  # how far a bar that is drawn now and then may be behind
 MIN_DIGITS, MAX_DIGITS = 3, 12  # significant digits of a value that may be a rounded copy of another
 
 
@@ -43,12 +45,17 @@ class EventMerger:
         self._bars = BarInterpreter()
         self._counts = EpochCounts(Totals() if announced is None else announced)
         self._last_step: int | None = None
+        self._step_of_lines: int | None = None  # the last one that a line counted in its epoch, not a bar
         self._epoch: int | None = None  # from a line that only announced an epoch
         self._zero_based = False  # whether an epoch 0 was seen
         self._names_last = False  # whether `epoch 9/9` is the tenth
         self._is_fractional = False  # whether epochs such as 0.5 were seen
         self._total_epochs: int | None = None
         self._printed_steps: int | None = None  # the total number of steps that was printed with a step
+        self._counted_names: set[str] = set()  # of metrics that were printed beside a count within an epoch
+        self._full_steps: int | None = None  # the totals that were reached
+        self._full_epochs: int | None = None
+        self._has_begun_again = False
         # By metric: the step (or epoch, if there is no step) and the value.
         self._last_metrics: dict[str, tuple[int | float | None, float]] = {}
         self._second_values: dict[str, tuple[int, bool]] = {}  # by metric: steps in a row that had two, and this one
@@ -62,14 +69,16 @@ class EventMerger:
                 yield from self._take_bar(event)
             case EpochProgress():
                 yield from self._flush_pending(None)
-                yield from self._progress(self._absolute(event))
+                progress = self._absolute(event)
+                self._step_of_lines = progress.step
+                yield from self._progress(progress)
             case TotalsAnnounced():
                 if not (event.is_setting and self._counts.announced.is_given):
                     self._announce(event.steps, event.epochs)
             case EpochStarted():
                 yield from self._flush_pending(None)
                 yield from self._start_epoch(event)
-            case Progress(step=None, metrics=metrics) if metrics and self._bars.may_be_training:
+            case Progress(step=None, metrics=metrics) if metrics and self._may_have_step_of_bar():
                 yield from self._flush_pending(None)
                 self._bars.mark_as_training()
                 self._pending = event
@@ -82,6 +91,12 @@ class EventMerger:
                 yield from self._flush_pending(None)
                 yield from self._checkpoint(event)
 
+    def _may_have_step_of_bar(self) -> bool:
+        """Whether the outer bar may count the steps: not if lines count others, as with gradient accumulation."""
+        step, of_lines = self._bars.step, self._step_of_lines
+        agrees = step is None or of_lines is None or abs(step - of_lines) <= max(MAX_BAR_DELAY, step * BAR_DELAY_SHARE)
+        return agrees and self._bars.may_be_training
+
     def _take_bar(self, bar: Bar) -> Iterator[MergedEvent]:
         if bar.done == 0:
             self._counts.note_zero(bar.total)
@@ -89,7 +104,10 @@ class EventMerger:
         is_outer = (bar.done, bar.total) == (self._bars.step, self._bars.total)
         yield from self._flush_pending(bar.done if is_outer else None)
         if progress is not None:
-            yield from self._progress(progress if isinstance(progress, Progress) else self._absolute(progress))
+            if isinstance(progress, EpochProgress):
+                yield from self._progress(self._absolute(progress))
+            else:
+                yield from self._progress(self._with_epochs(progress))
 
     def finish(self) -> Iterator[MergedEvent]:
         """Yields pending metrics at the end of the log."""
@@ -99,6 +117,7 @@ class EventMerger:
         return {
             "bars": self._bars.memory(),
             "last": self._last_step,
+            "of_lines": self._step_of_lines,
             "epoch": self._epoch,
             "zero_based": self._zero_based,
             "total_epochs": self._total_epochs,
@@ -107,6 +126,8 @@ class EventMerger:
             "printed_steps": self._printed_steps,
             "counts": self._counts.memory(),
             "latest": [[name, at, repr(value)] for name, (at, value) in self._last_metrics.items()],
+            "counted": sorted(self._counted_names),
+            "again": [self._full_steps, self._full_epochs, self._has_begun_again],
             "saved": self._last_checkpoint,
             "waiting": None if self._pending is None else _encode_progress(self._pending),
         }
@@ -114,11 +135,14 @@ class EventMerger:
     def remember(self, memory: Mapping[str, Any]) -> None:
         self._bars.remember(memory["bars"])
         self._last_step, self._epoch, self._total_epochs = memory["last"], memory["epoch"], memory["total_epochs"]
+        self._step_of_lines = memory.get("of_lines")  # not saved by an earlier version
         self._zero_based = bool(memory["zero_based"])
         self._names_last, self._is_fractional = bool(memory["names_last"]), bool(memory["fractional"])
         self._printed_steps = memory["printed_steps"]
         self._counts.remember(memory["counts"])
         self._last_metrics = {str(name): (at, float(value)) for name, at, value in memory["latest"]}
+        self._counted_names = set(memory.get("counted", ()))
+        self._full_steps, self._full_epochs, self._has_begun_again = memory.get("again", (None, None, False))
         self._last_checkpoint = memory["saved"]
         self._pending = None if memory["waiting"] is None else _decode_progress(memory["waiting"])
 
@@ -129,7 +153,7 @@ class EventMerger:
             self._zero_based = merger.get("zero_based") is True
             self._names_last = merger.get("names_last") is True
             counts = merger.get("counts")
-            if isinstance(counts, list) and len(counts) == COUNTS_IN_MEMORY:
+            if isinstance(counts, list) and len(counts) >= COUNTS_IN_MEMORY:
                 self._counts.remember_previous_start(counts)
 
     def _flush_pending(self, step: int | None) -> Iterator[MergedEvent]:
@@ -167,6 +191,7 @@ class EventMerger:
             step, total_steps = self._counts.place(
                 index, event.done, event.total, epochs=epochs, within_epoch=event.within_epoch
             )
+            event = replace(event, metrics=self._metrics_of_count(event.metrics))
         return Progress(
             offset=event.offset,
             step=step,
@@ -177,6 +202,14 @@ class EventMerger:
             eta_seconds=_eta(event, step, total_steps),
             metrics=event.metrics,
         )
+
+    def _metrics_of_count(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Without those of an evaluation that is printed like the training: nothing tells its values from those."""
+        if self._counts.is_of_something_else:
+            return {name: value for name, value in metrics.items() if name not in self._counted_names}
+        if len(self._counted_names) < MAX_TRACKED_METRICS:
+            self._counted_names.update(metrics)
+        return metrics
 
     def _with_epochs(self, progress: Progress) -> Progress:
         """Adds how many epochs are done by a line that names one, and says how many there are only if that is known."""
@@ -219,15 +252,45 @@ class EventMerger:
     def _progress(self, progress: Progress) -> Iterator[MergedEvent]:
         metrics = self._new_metrics(progress)
         moved = progress.step is not None and progress.step != self._last_step
-        if not metrics and progress.metrics and not moved:
+        place = (progress.step, progress.epoch, progress.total_steps, progress.total_epochs, progress.eta_seconds)
+        is_empty = all(number is None for number in place)
+        if not metrics and not moved and (progress.metrics or is_empty):
             return
         self._last_checkpoint = None
-        progress = self._with_announced_totals(progress)
+        progress = self._unless_again(self._with_announced_totals(progress))
         if progress.step is not None:
             self._last_step = progress.step
         elif metrics:
             progress = replace(progress, step=self._last_step)
         yield progress if metrics is progress.metrics else replace(progress, metrics=metrics)
+
+    def _unless_again(self, progress: Progress) -> Progress:
+        """Without what is known of the length, once a complete training began again: for another fold or seed."""
+        is_first = not self._has_begun_again and self._begins_again(progress)
+        self._has_begun_again |= is_first
+        if not self._has_begun_again:
+            return progress
+        return replace(
+            progress,
+            total_steps=None,
+            total_epochs=None,
+            epochs_done=None,
+            eta_seconds=None,
+            begins_again=is_first or None,
+        )
+
+    def _begins_again(self, progress: Progress) -> bool:
+        step, total, epochs, done = progress.step, progress.total_steps, progress.total_epochs, progress.epochs_done
+        if step is not None and total is not None:
+            if total == self._full_steps and 2 * step <= total:
+                return True
+            self._full_steps = total if step >= total else self._full_steps
+        if epochs is not None and done is not None:
+            # At the first epoch, or at its end; ranks side by side differ by one.
+            if epochs == self._full_epochs and done < min(2, epochs - 2):
+                return True
+            self._full_epochs = epochs if done >= epochs - 1 else self._full_epochs
+        return False
 
     def _with_announced_totals(self, progress: Progress) -> Progress:
         """Adds the announced totals to progress that has none of its own; drops them once they prove to be wrong."""

@@ -23,10 +23,9 @@ from backprop_tui.readers.line_items import GLOBAL_RANK, LineItems, parse_items,
 from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.training_keys import (
     MAX_EPOCH,
-    SPLIT_WORDS,
-    TRAIN_WORDS,
     is_known_metric,
     name_words,
+    names_split,
     numeric_metrics,
 )
 
@@ -56,7 +55,7 @@ _OTHER = lazy_compile(
     r"|(?:=> )?(?:successfully )?(?:loaded|loading|resum\w+|restor\w+|saved|saving)\b",
     re.IGNORECASE,
 )
-_SUMMARY = lazy_compile(r"\*\s+Acc@")  # of an evaluation, in the scripts of torchvision and many others
+_SUMMARY = lazy_compile(r"\*\s+(?:Acc|Prec)@")  # of an evaluation, in the scripts of torchvision and many others
 _HEADING_ALONE = lazy_compile(r"[A-Za-z ]{1,40}:$")
 # Results with words of their own, as name and value.
 _SENTENCES = (
@@ -137,7 +136,19 @@ class Pairs:
         ),
         *(b"pb:", b"pb=", b"pb ", b"pc:", b"pc=", b"PSNR", b"psnr", b"return", b"WER", b"CER", b"auc", b"AUC", b"FID"),
         *(b"]\t", b"\tlearn: ", b"\ttotal: ", b"ETA: ", b"Score", b"lr=", b"lr =", b"lr ", b"recall", b"Recall"),
-        *(b"pisode", b"Ep ", b"[batch=", b"Dice", b"LOBAL_STEP", b"Learning it", b"Validation score", b"fid:", b"fid="),
+        *(
+            b"pisode",
+            b"Ep ",
+            b"[batch=",
+            b"Dice",
+            b"DCG",
+            b"Prec@",
+            b"LOBAL_STEP",
+            b"Learning it",
+            b"Validation score",
+            b"fid:",
+            b"fid=",
+        ),
     )
 
     tag = "Pairs"
@@ -146,6 +157,7 @@ class Pairs:
         self.context = LineContext()
         self._step = 0  # the last one of the training
         self._setting = ""  # the last line that was taken for one
+        self._has_epoch_zero = False  # whether there was a `[0/25][10/782]`
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         """Returns the progress on the line, or the start of an epoch if the line names nothing else."""
@@ -183,10 +195,15 @@ class Pairs:
         return next((word for word in words if split_of(word)), None)
 
     def memory(self) -> list[Any]:
-        return [self._step, self._setting]
+        return [self._step, self._setting, self._has_epoch_zero]
 
     def remember(self, memory: list[Any]) -> None:
         self._step, self._setting = int(memory[0]), str(memory[1])
+        self.remember_previous_start(memory)
+
+    def remember_previous_start(self, memory: list[Any]) -> None:
+        """Restores what also holds for another start of the script: the number of its first epoch."""
+        self._has_epoch_zero = len(memory) > 2 and bool(memory[2])  # not saved by an earlier version
 
     def _is_training(self, items: LineItems, line: str, start: int) -> bool:
         known = [name for name in items.values if is_known_metric(name)]
@@ -212,7 +229,7 @@ class Pairs:
 
     def _is_result(self, items: LineItems, known: list[str], line: str, start: int) -> bool:
         """Whether a line without a position holds results, and not settings, bounds or prose."""
-        of_split = [name for name in known if _names_split(name)]
+        of_split = [name for name in known if names_split(name)]
         if items.spaced:
             # `Test set` or `End of training | test loss 7.33 | test ppl 1519.57`
             is_decimal = items.integers.isdisjoint(items.spaced)
@@ -240,8 +257,28 @@ class Pairs:
                 return True
         return not self.context.has_begun and (name in items.integers or not math.isfinite(items.values[name]))
 
+    def _settle_position(self, items: LineItems) -> None:
+        """Says what a position means that depends on the names beside it."""
+        if items.may_begin_at_one:
+            self._has_epoch_zero |= items.epoch == 0
+            items.first_epoch = 0 if self._has_epoch_zero else 1
+        if items.epoch is not None and items.step is not None and items.has_loss_is:
+            items.done, items.step = items.step, None  # MindSpore counts them in each epoch
+        if (
+            items.may_be_episode
+            and items.epoch is not None
+            and items.step is None
+            and any(map(is_reward, items.values))
+        ):
+            items.step, items.total_steps, items.epoch, items.total_epochs = (
+                int(items.epoch),
+                items.total_epochs,
+                None,
+                None,
+            )
+
     def _events(self, items: LineItems, line: str, offset: int) -> Iterator[ReaderEvent]:
-        _settle_position(items)
+        self._settle_position(items)
         epoch = items.epoch if items.epoch is not None and items.epoch <= MAX_EPOCH else None
         if items.split_before_position or (items.split is not None and not items.has_position):
             yield from self._evaluation(items, epoch, offset)
@@ -302,19 +339,6 @@ def _may_count_in_epoch(items: LineItems, line: str) -> bool:
     return items.total_epochs is not None or total is None or "epoch" in line[: total.start()].lower()
 
 
-def _settle_position(items: LineItems) -> None:
-    """Says what a position means that depends on the names beside it."""
-    if items.epoch is not None and items.step is not None and items.has_loss_is:
-        items.done, items.step = items.step, None  # MindSpore counts them in each epoch
-    if items.may_be_episode and items.epoch is not None and items.step is None and any(map(is_reward, items.values)):
-        items.step, items.total_steps, items.epoch, items.total_epochs = (
-            int(items.epoch),
-            items.total_epochs,
-            None,
-            None,
-        )
-
-
 def _is_within_epoch(items: LineItems, epoch: float | None, line: str) -> bool:
     """Whether the line is of the middle of an epoch: it names a batch, draws a bar, or has no result yet."""
     if epoch is None or not epoch.is_integer():
@@ -342,11 +366,6 @@ def _name_split(items: LineItems, split: str) -> None:
     items.means = {f"{split} {name}": value for name, value in items.means.items()}
     items.spaced = {f"{split} {name}" for name in items.spaced}
     items.integers = {f"{split} {name}" for name in items.integers}
-
-
-def _names_split(name: str) -> bool:
-    words = name_words(name)
-    return not SPLIT_WORDS.isdisjoint(words) or not TRAIN_WORDS.isdisjoint(words)
 
 
 def _is_companion(name: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from backprop_tui.readers.events import Bar
 from backprop_tui.readers.lazy_regex import lazy_compile
+from backprop_tui.readers.prefixes import prefix_end
 from backprop_tui.readers.printed_numbers import parse_count, parse_duration, parse_number
 from backprop_tui.readers.training_keys import is_known_metric
 
@@ -30,7 +31,11 @@ _BAR_WITHOUT_TOTAL = lazy_compile(
     r"(?P<done>\d+)it \[(?P<elapsed>[\d:]+)(?:, *(?P<rate>[^\],]*))?(?P<postfix>,[^\]]*)?\]"
 )
 _NAME_AND_VALUE = lazy_compile(r"([^=:,]{1,120})[=:]\s*([^\s,]{1,64})")
-_SEPARATOR = lazy_compile(r",| \| | (?=\w{1,60}=)")
+_SEPARATOR = lazy_compile(r",| \| ")
+_NEXT_NAME = lazy_compile(r" (?=\w{1,60}=|[A-Za-z]\w{0,60}: )")
+_HAS_VALUE = lazy_compile(r"[=:\d]|\bnan\b")
+_EPOCH_COUNT = lazy_compile(r"[, ]epoch[=:] *(\d{1,7})(?:/(\d{1,7}))?(?=[,\s]|$)", re.IGNORECASE)
+_TORCHTUNE = lazy_compile(r"(?P<epoch>\d{1,7})\|(?P<step>\d{1,15})\|(?=[A-Za-z])")  # before its loss: `1|20|Loss: 1.5`
 # In a label or a text behind the bar: `Epoch 3 loss 0.512`, `loss: 0.512`
 _DECIMAL = lazy_compile(
     r"(?:^|(?<=[\s,|(\[-]))([A-Za-z][\w/]{0,40}(?: [A-Za-z][\w/]{0,20}){0,2})(?: ?[:=])? ?"
@@ -107,17 +112,23 @@ def parse_bar(line: str, offset: int) -> Bar | None:
     done = None if match is None else parse_count(match["done"])
     if match is None or done is None:
         return None
-    label = line[: match.start()].strip().rstrip(": ")
+    begin = prefix_end(line) if line.startswith("(") else 0  # ray's `(Worker pid=12)`
+    label = line[begin : match.start()].strip().rstrip(": ")
     if len(label) > MAX_LABEL_CHARS or "`" in label:
         return None
     groups = match.groupdict()
-    values = _parse_postfix(match["postfix"] or "")
+    postfix = match["postfix"] or ""
+    values = _parse_postfix(postfix)
     if "." in label or "nan" in label:
-        label, named = _values_in_label(label)
+        place = _TORCHTUNE.match(label)
+        label, named = _values_in_label(label if place is None else label[place.end() :])
         values = {**named, **values}
+        if place is not None:
+            label, values = f"epoch {place['epoch']}", {**values, "step": float(place["step"])}
     if "epoch" in (groups["rate"] or ""):
         label = "epochs"  # the unit: 3.4s/epoch
     total, left = groups.get("total"), groups.get("left")
+    epoch = _EPOCH_COUNT.search(postfix) if "poch" in postfix else None
     return Bar(
         offset=offset,
         label=label,
@@ -126,6 +137,8 @@ def parse_bar(line: str, offset: int) -> Bar | None:
         elapsed_seconds=parse_duration(match["elapsed"]),
         seconds_left=None if left is None else parse_duration(left),
         values=values,
+        epoch=None if epoch is None else int(epoch[1]),
+        total_epochs=None if epoch is None or epoch[2] is None else int(epoch[2]),
     )
 
 
@@ -168,9 +181,19 @@ def _start_of_digits(line: str, end: int) -> int:
 
 def _parse_postfix(postfix: str) -> dict[str, float]:
     values: dict[str, float] = {}
-    for part in _SEPARATOR.split(postfix, MAX_BAR_VALUES)[1 : MAX_BAR_VALUES + 1]:
-        match = _NAME_AND_VALUE.match(part.strip()) or _DECIMAL.match(part.strip())
+    for part in _parts_of_postfix(postfix):
+        match = _NAME_AND_VALUE.match(part) or _DECIMAL.match(part)
         value = None if match is None else parse_number(match[2])
         if match is not None and value is not None:
             values[match[1].strip()] = value
     return values
+
+
+def _parts_of_postfix(postfix: str) -> Iterator[str]:
+    """The text of each value; `timing in s=2.3` is one, `loss=0.5 acc=0.8` are two."""
+    for group in _SEPARATOR.split(postfix, MAX_BAR_VALUES)[1 : MAX_BAR_VALUES + 1]:
+        first, *others = _NEXT_NAME.split(group.strip(), MAX_BAR_VALUES)
+        if others and _HAS_VALUE.search(first) is None:
+            first = f"{first} {others.pop(0)}"
+        yield first
+        yield from others

@@ -9,10 +9,10 @@ from functools import lru_cache
 from backprop_tui.domain.word_set import word_set
 from backprop_tui.readers.events import CheckpointSaved, Progress
 from backprop_tui.readers.lazy_regex import lazy_compile
-from backprop_tui.readers.printed_numbers import as_count, parse_number
+from backprop_tui.readers.printed_numbers import as_count, parse_count, parse_number
 
 # Keys are compared without case, dashes and underscores; the first key of a tuple that is present is used.
-STEP_KEYS = ("step", "globalstep", "iteration", "iter")
+STEP_KEYS = ("step", "globalstep", "currentstep", "currentsteps", "numupdates", "iteration", "iter")
 TOTAL_KEYS = ("totalsteps", "maxsteps")
 EPOCH_KEYS = ("epoch",)
 TOTAL_EPOCH_KEYS = ("totalepochs", "maxepochs", "numepochs", "numtrainepochs")
@@ -28,8 +28,8 @@ TRAINING_METRIC_WORDS = frozenset(("acc", "acc1", "nll", "ppl", "reward"))
 # Further metric names, accepted only on lines that hold little but name-value pairs.
 KNOWN_METRIC_WORDS = word_set(
     """
-    acc acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map
-    ndcg dice bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision return
+    acc accu acc1 acc5 accuracies mae mse rmse rmsle mape logloss mlogloss merror f1 auc auroc aupr iou miou map
+    ndcg dice bleu rouge wer cer per bpb bpc nll ppl elbo psnr ssim lpips fid kid mrr recall precision prec return
     returns rew score reward rewards top1 top5 entropy crossentropy losses loss accuracy perplexity
     """
 )
@@ -46,6 +46,7 @@ SPLIT_WORDS = word_set(
     """
 )
 TRAIN_WORDS = frozenset(("train", "training", "trn"))
+_WORDS_BEHIND_METRICS = SPLIT_WORDS | TRAIN_WORDS | {"batch", "step", "epoch", "iter", ""}
 # A name with one of these words is a setting, a bound or something else that is no result.
 _NO_METRIC_WORDS = word_set(
     """
@@ -67,7 +68,7 @@ COUNTERS = _BOOKKEEPING | word_set(
     """
     epochs progress step steps iter iters iteration iterations totaltime total best rank localrank globalrank
     worldsize gpu gpus pid worker node seed port batchsize batchsizes bs numsamples trainsamples evalsamples
-    predictsamples fold
+    predictsamples fold run vnum
     """
 )
 _COUNTER = lazy_compile(r"(?:^|[-_ ./#])(?:iter\w*|step|epoch|batch|episode|sample|round)[-_ #]?\d|\d{6}|0\d{3}")
@@ -91,9 +92,12 @@ def progress_from_fields(fields: Mapping[str, object], *, alone: bool, offset: i
     numbers = {name: number for name, value in fields.items() if (number := parse_number(value)) is not None}
     names = {_normalized(name): name for name in numbers if len(name) <= MAX_NAME_CHARS}
     step = as_count(_pop_first(STEP_KEYS, names, numbers))
+    printed_step, printed_total = _counts_of_swift(fields)
+    step = printed_step if step is None else step
     printed_epoch = fields.get(names.get("epoch", ""))
     epoch = as_epoch(_pop_first(EPOCH_KEYS, names, numbers))
     total_steps = as_count(_pop_first(TOTAL_KEYS, names, numbers))
+    total_steps = printed_total if total_steps is None else total_steps
     if total_steps is None:
         total_steps = _pop_plain_total(names, numbers, step)
     total_epochs = as_count(_pop_first(TOTAL_EPOCH_KEYS, names, numbers))
@@ -145,7 +149,14 @@ def checkpoint_from_fields(fields: Mapping[str, object], *, offset: int) -> Chec
 def is_training_metric(name: str) -> bool:
     """Returns whether only training or evaluation prints a metric of this name: train_loss, valAccuracy, eval/ppl."""
     lowered = name.lower()
-    return lowered.endswith(TRAINING_METRIC_SUFFIXES) or _WORD_SEPARATOR.split(lowered)[-1] in TRAINING_METRIC_WORDS
+    words = _WORD_SEPARATOR.split(lowered)
+    while len(words) > 1 and words[-1] in _WORDS_BEHIND_METRICS:
+        words.pop()  # loss/train, acc_val, loss (batch)
+    return (
+        lowered.endswith(TRAINING_METRIC_SUFFIXES)
+        or words[-1] in TRAINING_METRIC_WORDS
+        or words[-1].endswith(TRAINING_METRIC_SUFFIXES)
+    )
 
 
 @lru_cache(maxsize=1024)  # a log repeats the same names on every line
@@ -171,6 +182,12 @@ def name_words(name: str) -> tuple[str, ...]:
     return tuple(word for word in _WORD_SEPARATOR.split(_CAMEL_CASE.sub("_", name).lower()) if word)
 
 
+def names_split(name: str) -> bool:
+    """Returns whether the name says of which data the value is: `val_loss`, `train acc`."""
+    words = name_words(name)
+    return not SPLIT_WORDS.isdisjoint(words) or not TRAIN_WORDS.isdisjoint(words)
+
+
 def is_counter(name: str) -> bool:
     """Returns whether a name on a line of text is that of a counter, a clock or a constant rather than of a curve."""
     return _normalized(name).replace(" ", "") in COUNTERS
@@ -192,6 +209,12 @@ def _pop_first(keys: Iterable[str], names: Mapping[str, str], numbers: dict[str,
         if key in names:
             return numbers.pop(names[key])
     return None
+
+
+def _counts_of_swift(fields: Mapping[str, object]) -> tuple[int | None, int | None]:
+    """The step and the number of steps of `'global_step/max_steps': '5/3766'`."""
+    step, slash, total = str(fields.get("global_step/max_steps", "")).partition("/")
+    return (parse_count(step), parse_count(total)) if slash else (None, None)
 
 
 def _pop_plain_total(names: Mapping[str, str], numbers: dict[str, float], step: int | None) -> int | None:

@@ -5,7 +5,8 @@
 `                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95): 100% ━━━━ 1/1 6.3it/s 0.2s`
 `                   all          4         17      0.639      0.558      0.682      0.467`
 
-YOLOv5 has the same table, but counts its epochs from 0 and names the last one: `0/2` is the first of three.
+YOLOv5 and YOLOv7 have the same table, but count epochs from 0 and name the last one: `0/2` is the first of three. Their
+older versions print `gpu_mem`, `Targets` or `Labels`, and `total` for the sum of the losses.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ from backprop_tui.readers.training_keys import numeric_metrics
 
 MAX_COLUMNS = 40
 
-_HEADER = lazy_compile(r"\s*Epoch\s+GPU_mem\s+(\S.{0,1000})$")
+_HEADER = lazy_compile(r"\s*Epoch\s+(GPU|gpu)_mem\s+(\S.{0,1000})$")
 _ROW = lazy_compile(
     r"\s*(\d{1,7})/(\d{1,7})\s+[\d.]{1,12}G\s+([^:]{1,1000}):\s*\d{1,3}%[|\s].{0,80}?\s(\d{1,9})/(\d{1,9})(?=[\s\[]|$)(.{0,80})"
 )
-_CLASSES = lazy_compile(r"\s*Class\s+Images\s+Instances\s+(\S[^:]{0,1000})")
-_ALL_CLASSES = lazy_compile(r"\s*all\s+\d{1,12}\s+\d{1,12}\s+(\S.{0,1000})$")
+_CLASSES = lazy_compile(r"\s*Class\s+Images\s+(?:Instances|Targets|Labels)\s+(\S.{0,1000}?)(?::\s|$)")
+_ALL_CLASSES = lazy_compile(r"\s*all\s+\d[\d.e+]{0,12}\s+\d[\d.e+]{0,12}\s+(\S.{0,1000})$")
 _ELAPSED_AND_LEFT = lazy_compile(r"([\d.:]{1,12})s?<([\d.:]{1,12})")
-_NOT_METRICS = frozenset(("Instances", "Size"))
+_NOT_METRICS = frozenset(("Instances", "Size", "labels", "targets", "img_size"))
 
 
 class Ultralytics:
     """Remembers the column names of the last training and evaluation header."""
 
     tag = "Ultralytics"
-    marks = (b"Instances", b"% \xe2", b"%|", b"ll  ")
+    marks = (b"Instances", b"poch ", b"mAP@", b"% \xe2", b"%|", b"ll  ")
 
     def __init__(self) -> None:
         self._columns: Sequence[str] = ()
@@ -44,7 +45,9 @@ class Ultralytics:
 
     def read(self, line: str, offset: int) -> Iterator[ReaderEvent]:
         if (header := _HEADER.match(line)) is not None:
-            self._columns = header[1].split()[:MAX_COLUMNS]
+            self._columns = header[2].split()[:MAX_COLUMNS]
+            if header[1] == "gpu":
+                self._first_epoch = 0
         elif (classes := _CLASSES.match(line)) is not None:
             self._evaluation_columns = _full_column_names(classes[1].split()[:MAX_COLUMNS])
         elif self._columns and (row := _ROW.match(line)) is not None:

@@ -25,6 +25,7 @@ ESTIMATE_SECONDS = 1.0  # between two estimates of the time to the end
 MAX_NUMBERED = 32  # metrics whose names differ only in a number, such as layers or a counter
 # Fields of Live and of Progress.
 _LATEST = ("step", "epoch", "total_steps", "total_epochs", "epochs_done", "eta_seconds")
+_OF_LENGTH = ("total_steps", "total_epochs", "epochs_done", "eta_seconds")
 _NUMBER = re.compile(r"\d+")
 _NOTICEABLE = 0.02  # an estimate that changes by a smaller share is not recorded again
 
@@ -50,6 +51,8 @@ class LiveProgress:
         self._apply(value, of_file=False)
 
     def _apply(self, value: Progress, *, of_file: bool) -> None:
+        if value.begins_again:
+            self._latest.update(dict.fromkeys(_OF_LENGTH))
         for name in _LATEST:
             number = getattr(value, name)
             if number is not None:
@@ -125,6 +128,8 @@ class ProgressRecorder:
                 self._checkpoints.announce(value, cwd, progress.step)
                 continue
             progress.update(value)
+            if value.begins_again:
+                self._pace = PaceMeter()
             if value.eta_seconds is not None:
                 self._pace.note_printed(value.eta_seconds, self._running_seconds())
             self._check_loss(value.metrics, progress.step)

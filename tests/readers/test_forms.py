@@ -115,3 +115,16 @@ def test_a_reader_may_die_within_a_table() -> None:
         before += died.feed(log[max(0, cut - 1) : cut])
         after = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
         assert before + after.feed(log[died.offset :]) == whole, cut
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_reader_may_die_behind_any_line(name: str) -> None:
+    log = SECTIONS[name][0].encode()
+    whole = LogReader()
+    expected = [*whole.feed(log), *whole.finish()]
+    end = 0
+    while (end := log.find(b"\n", end) + 1) > 0:
+        died = LogReader()
+        before = died.feed(log[:end])
+        after = LogReader(died.offset, memory=json.loads(json.dumps(died.memory())))
+        assert [*before, *after.feed(log[died.offset :]), *after.finish()] == expected, end

@@ -177,6 +177,16 @@ def test_another_start_of_a_script_keeps_the_number_of_its_first_epoch() -> None
     assert value.step == 20
 
 
+def test_another_start_of_a_script_keeps_the_number_of_the_first_epoch_in_brackets() -> None:
+    first = LogReader()
+    first.feed(b"[0/25][700/782] Loss_D: 0.5\n")
+    again = LogReader(first.offset, previous_state=first.memory())
+    (value,) = again.feed(b"[5/25][10/782] Loss_D: 0.4\n")
+    assert value.step == 5 * 782 + 10
+    (alone,) = LogReader().feed(b"[5/25][10/782] Loss_D: 0.4\n")
+    assert alone.step == 4 * 782 + 10
+
+
 def test_a_whole_line_is_read_immediately_and_a_partial_line_when_it_ends() -> None:
     reader = LogReader()
     assert [value.step for value in reader.feed(b'{"step": 1}\n{"step"')] == [1]

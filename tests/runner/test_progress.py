@@ -177,6 +177,15 @@ def test_the_time_to_the_end_follows_from_the_pace_of_the_steps(recorded: Record
     assert live.step_seconds == pytest.approx(6, rel=0.01)
 
 
+def test_a_training_that_begins_again_voids_totals_and_estimates(recorded: Recorded) -> None:
+    recorded.record(Progress(offset=1, step=30, epoch=3.0, total_steps=30, total_epochs=3, eta_seconds=5.0))
+    recorded.record(Progress(offset=2, step=10, epoch=1.0, begins_again=True), Progress(offset=3, step=11))
+    recorded.progress_recorder.update_eta()
+    live = recorded.recorder.live
+    assert (live.step, live.epoch) == (11, 1.0)
+    assert (live.total_steps, live.total_epochs, live.epochs_done, live.eta_seconds) == (None, None, None, None)
+
+
 def test_the_time_to_the_end_follows_from_the_pace_of_the_epochs(recorded: Recorded) -> None:
     for number in range(3):
         recorded.record(Progress(offset=1, epoch=float(number + 1), total_epochs=5, epochs_done=float(number + 1)))

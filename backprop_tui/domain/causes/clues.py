@@ -243,6 +243,14 @@ class Clues:
                 return Hit(line, match, line.text)
         return None
 
+    def find_first(self, pattern: str) -> Hit | None:
+        """Searches all lines, the oldest first: for a message that always ends the script, however much follows it."""
+        for line in self.lines:
+            match = re.search(pattern, line.text)
+            if match is not None:
+                return Hit(line, match, line.text)
+        return None
+
 
 def _lines_of_launcher(lines: Sequence[LogLine]) -> Iterator[int]:
     yield from (index for index, line in enumerate(lines) if "torch/distributed/elastic/" in line.text)

@@ -21,7 +21,16 @@ _OTHER_MODEL = (
 _DAMAGED = (
     r"PytorchStreamReader failed|failed finding central directory|unexpected EOF, expected \d+ more bytes"
     r"|invalid load key|Ran out of input|pickle data was truncated|SafetensorError|BadZipFile|truncated file"
-    r"|Unable to (?:synchronously )?open file"
+    r"|Unable to (?:synchronously )?open file|cannot identify image file|image file is truncated|broken data stream"
+    r"|Parquet magic bytes not found|Not a gzipped file|Compressed file ended before the end-of-stream marker"
+)
+_OTHER_NUMPY = (
+    r"Numpy is not available|numpy\.\w+ size changed, may indicate binary incompatibility|_ARRAY_API not found"
+    r"|compiled against (?:NumPy C-)?API version \w+ but this version of numpy"
+)
+_NO_CUDA_LIBRARY = (
+    r"CUDNN_STATUS_(?:NOT_INITIALIZED|EXECUTION_FAILED|INTERNAL_ERROR)|CUBLAS_STATUS_NOT_INITIALIZED"
+    r"|DNN library initialization failed"
 )
 # Errors with advice of their own, and whether the same command may succeed later.
 _KNOWN: tuple[tuple[str, str, bool], ...] = (
@@ -48,7 +57,7 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         False,
     ),
     (
-        r"CUDNN_STATUS_(?:NOT_INITIALIZED|EXECUTION_FAILED|INTERNAL_ERROR)|CUBLAS_STATUS_NOT_INITIALIZED",
+        _NO_CUDA_LIBRARY,
         "often too little free GPU memory (--gpu-min-vram), or incompatible versions of CUDA libraries",
         True,
     ),
@@ -56,6 +65,21 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         r"NCCL (?:error|failure)|nccl(?:Unhandled|System|Remote|Internal)\w*|DistBackendError|NCCL communicator was",
         "see the first error of the other ranks; --env NCCL_DEBUG=INFO shows the reason (network, /dev/shm, driver)",
         True,
+    ),
+    (
+        r"Error building extension '|Unsupported gpu architecture|CUDA_HOME environment variable is not set",
+        "nvcc must be found, have the CUDA version of the framework, and know this GPU: see the compiler's lines",
+        False,
+    ),
+    (
+        _OTHER_NUMPY,
+        "a package was built for another NumPy: update that package, or install 'numpy<2' in that interpreter",
+        False,
+    ),
+    (
+        r"module 'numpy' has no attribute '(?:float|int|bool|object|str|long|complex)'|was removed in the NumPy 2\.0",
+        "the code is older than this NumPy: update the package, or install an older NumPy in that interpreter",
+        False,
     ),
     (
         _OTHER_MODEL,

@@ -117,12 +117,14 @@ _REFUSED = (
     r"|DefaultCPUAllocator: (?:can't allocate memory|not enough memory)"
     r"|OOM when allocating tensor with shape\s?\[[\d,]+\].*?CPU:\d|RESOURCE_EXHAUSTED: .*?[Oo]ut of memory"
 )
+# Slurm's report on a step whose processes exceeded the memory of the job.
+_KILLED_BY_SLURM = r"slurmstepd: error: Detected \d+ oom[-_ ]kill event|^srun: error: .*: Out Of Memory$"
 _NUMPY_SIZE = r"[Uu]nable to allocate ([\d.]+ \wi?B)"
 _SIZE_IN_BYTES = r"tried to allocate (\d+) bytes|allocat(?:e|ing) (\d+) bytes"
 
 
 def host_memory(clues: Clues) -> Cause | None:
-    """Recognizes a kill shown by a counter, or a refused allocation in the script's output."""
+    """Recognizes a kill shown by a counter or reported by Slurm, or a refused allocation in the script's output."""
     killed = clues.facts.memory_kill
     if killed is not None and (clues.signal == "SIGKILL" or worker_death(clues) is not None):
         return build_cause(
@@ -131,6 +133,14 @@ def host_memory(clues: Clues) -> Cause | None:
             summary="out of host memory: killed by the kernel",
             advice=f"{_less_memory(clues)}, or let fewer runs share the machine (--max-parallel, --min-free-ram)",
             retryable=True,  # other processes may have used the memory
+        )
+    if (slurm := clues.find_last(_KILLED_BY_SLURM)) is not None:
+        return build_cause(
+            "host_oom",
+            at=slurm.line,
+            summary="out of host memory: killed at the limit of its Slurm job",
+            advice=f"request more memory (--mem), or {_less_memory(clues)}",
+            retryable=True,
         )
     hit = clues.find_in_chain(_REFUSED)
     if hit is None:
