@@ -19,7 +19,11 @@ _WORDS: dict[str, dict[str, str | dict[str, str]]] = {
     "": {
         "add submit enqueue exec execute launch train new create sbatch srun qsub gbatch": "run SCRIPT",
         "start": {"a script": "run SCRIPT", "a run that has ended": "resume RUN", "a paused run": "continue RUN"},
-        "restart rerun retry requeue": {"from its newest checkpoint": "resume RUN", "from the start": "run SCRIPT"},
+        "restart rerun retry requeue": {
+            "from its newest checkpoint": "resume RUN",
+            "from the start, with its arguments": "run --like RUN",
+            "a script": "run SCRIPT",
+        },
         "kill abort terminate -k": {"with time to save": "stop RUN", "at once": "stop --now RUN"},
         "scancel gcancel qdel end dequeue": "stop RUN",
         "delete del purge": "remove RUN",

@@ -60,6 +60,12 @@ class Session(ClientSession):
         if not self.dry_run:
             ClientSession.keep_supervisor(self, runs)
 
+    def warn_of_settings(self) -> None:
+        """Says what is wrong with the settings, for commands that do without; JSON has no field for it."""
+        problem = None if self.json else self.settings_problem()
+        if problem is not None:
+            self.warn_once(problem)
+
     def warn(self, message: str) -> None:
         diagnostics.complain(message)
 

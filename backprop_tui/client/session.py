@@ -93,6 +93,19 @@ class ClientSession:
 
         return load_valid(**self._sources, key_problems=key_problems)
 
+    def settings_problem(self) -> str | None:
+        """The first error in the settings in one line, and what repairs it; None without any."""
+        from backprop_tui.config.sources import may_have_settings
+
+        directory = current_directory()
+        if not may_have_settings(self.config_path, directory, self.environment):
+            return None  # the other modules need not be loaded
+        from backprop_tui.config.load import first_problem, read_layers
+
+        layers = read_layers(self.config_path, directory, self.environment, named=self.config_named)
+        problem = first_problem(layers)
+        return None if problem is None else f"the configuration has an error: {problem}"
+
     @property
     def _sources(self) -> Mapping[str, Any]:
         return {

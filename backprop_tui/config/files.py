@@ -60,7 +60,6 @@ def line_in_json(content: str, name: str) -> int | None:
     return None if match is None else content.count("\n", 0, match.start()) + 1
 
 
-PROJECT_FILES = ("backprop.toml", "backprop.config.json", ".backprop.json")
 SECTIONS = frozenset(key.section for key in KEYS.values()) - {""}
 
 Tree = Mapping[str, object]
@@ -129,7 +128,8 @@ def _settings_in(path: str) -> Iterator[tuple[str, Setting] | ConfigError]:
         except WrongValue as error:
             is_table = bool(entry.key.sample) and not isinstance(entry.raw, str)  # too long to be repeated
             shown = entry.name if is_table else f"{entry.name} = {shortened(entry.raw)}"
-            yield ConfigError(entry.where, f"{shown}: {error}", key=entry.key.name)
+            repair = None if entry.key.sample else _set(entry.key.name)
+            yield ConfigError(entry.where, f"{shown}: {error}", key=entry.key.name, repair=repair)
         else:
             yield entry.key.name, Setting(value, entry.where)
 
@@ -153,10 +153,23 @@ def _toml_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
         if name in KEYS:
             yield _Entry(KEYS[name], name, raw, where)
         elif name in SECTIONS:
-            yield ConfigError(where, f"{name} is a table", f"its keys belong below a line [{name}]")
+            hint = f"its keys belong below a line [{name}]"
+            yield ConfigError(where, f"{name} is a table", hint, repair=unset_words(name))
         else:
             is_table = isinstance(raw, dict) and "." not in name
-            yield unknown_key(where, name, dict.fromkeys(SECTIONS, "") if is_table else HELP_TEXTS)
+            known = dict.fromkeys(SECTIONS, "") if is_table else HELP_TEXTS
+            yield unknown_key(where, name, known, repair=unset_words(name))
+
+
+def _set(name: str) -> str:
+    return f"set {name} VALUE"
+
+
+def unset_words(name: str) -> str:
+    """The words after `config` that remove a key."""
+    import shlex
+
+    return f"unset {shlex.quote(name)}"
 
 
 def _json_entries(path: str, content: str) -> Iterator[_Entry | ConfigError]:
@@ -189,9 +202,22 @@ def parse_toml(path: str, content: str) -> Tree:
         is_duplicate = str(error).startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Cannot mutate"))
         hint = "a key or a table is defined twice" if is_duplicate else None
         key = next((name for number, name in names_in_toml(content) if number == line and name in KEYS), None)
-        raise ConfigError(location(path, line), f"not valid TOML: {error}", hint, key=key) from error
+        is_repaired = key is not None and line is not None and not is_duplicate and _is_toml_without(line, content)
+        repair = _set(key) if key is not None and is_repaired and not KEYS[key].sample else None
+        raise ConfigError(location(path, line), f"not valid TOML: {error}", hint, key=key, repair=repair) from error
     except RecursionError as error:
         raise ConfigError(path, "not valid TOML: nested too deeply") from error
+
+
+def _is_toml_without(line: int, content: str) -> bool:
+    import tomllib
+
+    lines = content.split("\n")
+    try:
+        tomllib.loads("\n".join([*lines[: line - 1], *lines[line:]]))
+    except (ValueError, RecursionError):  # as in `parse_toml`
+        return False
+    return True
 
 
 def _line_in_message(message: str, content: str) -> int | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.files import (
-    PROJECT_FILES,
     Setting,
     line_of_item,
     location,
@@ -17,15 +16,24 @@ from backprop_tui.config.files import (
     read_valid,
 )
 from backprop_tui.config.keys import KEYS
-from backprop_tui.config.kinds import Table, Value, WrongValue, parse_memory_limit
+from backprop_tui.config.kinds import Table, Value, WrongValue, as_text, parse_memory_limit
+from backprop_tui.config.sources import PROJECT_FILES, project_file
 from backprop_tui.domain.errors import ConfigError, UntrustedConfig
 from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.limits import DISK_GIGABYTE, GIGABYTE, MEGABYTE, MachineLimits, RunLimits
+from backprop_tui.domain.limits import (
+    DISK_GIGABYTE,
+    GIGABYTE,
+    MACHINE_SETTINGS,
+    MEGABYTE,
+    MachineLimits,
+    RunLimits,
+)
 from backprop_tui.processes.users import shared_with
 
 DEFAULT = "default"
 CHECK_HINT = "`backprop-tui config check` lists all problems"
+_ENVIRONMENT = "environment "
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -54,6 +62,17 @@ class Settings:
         path, _, line = origin.rpartition(":")
         content = read_text(path) if line.isdecimal() else None
         return origin if content is None else location(path, line_of_item(content, name, item) or int(line))
+
+    def stronger_than_file(self, name: str) -> str:
+        """What applies in place of the value in the user's file: `240 of /a/backprop.toml:1`; empty if that does.
+
+        What concerns the machine is read from that file alone, except for the limit of runs that are queued here.
+        """
+        if _is_from_user_file(self, name) or (name in MACHINE_SETTINGS and name != "max_parallel"):
+            return ""
+        here = " to runs queued here" if name in MACHINE_SETTINGS else ""
+        origin = self.origin(name).removeprefix(_ENVIRONMENT)
+        return f"{as_text(self[name]) or '(empty)'} of {origin} applies{here}"
 
     def number(self, name: str) -> float:
         value = self[name]
@@ -94,12 +113,35 @@ def load(*, environment: Mapping[str, str], directory: str, user_file: str, name
     same prefix. `directory` may have a project's file; `user_file` is the user's config.toml, or with `named` that of
     --config, which must exist. Raises ConfigError if a layer has an error.
     """
-    settings = load_valid(environment=environment, directory=directory, user_file=user_file, named=named)
-    for problem in settings.problems:
-        hint = problem.hint or ""
-        between = "" if not hint else " " if hint.endswith("?") else "; "
-        raise type(problem)(problem.where, problem.problem, f"{hint}{between}{CHECK_HINT}", key=problem.key)
-    return settings
+    layers = read_layers(user_file, directory, environment, named=named)
+    problem = first_problem(layers)
+    if problem is not None:
+        raise problem
+    return merged(layers)
+
+
+def first_problem(layers: Sequence[Layer]) -> ConfigError | None:
+    """The first error of these layers, with what repairs it and what lists the others; None without any."""
+    problems = [(layer, problem) for layer in layers for problem in layer.problems]
+    if not problems:
+        return None
+    (layer, problem), *_ = problems
+    hints = (problem.hint, _repair(problem, layer, user=layers[0]), CHECK_HINT)
+    hint = "; ".join(filter(None, hints)).replace("?; ", "? ")
+    return type(problem)(problem.where, problem.problem, hint, key=problem.key)
+
+
+def _repair(problem: ConfigError, layer: Layer, *, user: Layer) -> str | None:
+    """What repairs an error of one of the layers, if that is known."""
+    import shlex
+
+    if problem.where.startswith(_ENVIRONMENT):
+        return f"`unset {problem.where.removeprefix(_ENVIRONMENT)}` takes it back"
+    if layer is not user or problem.repair is None:
+        return None
+    file = f"--config {shlex.quote(user.path)} " if user.is_named else ""
+    verb = "removes" if problem.repair.startswith("unset") else "repairs"
+    return f"`backprop-tui {file}config {problem.repair}` {verb} it"
 
 
 def load_valid(
@@ -124,11 +166,13 @@ class Layer:
     remarks: Sequence[str] = ()
     notes: Sequence[str] = ()  # for `Settings`
     is_project: bool = False
+    path: str = ""  # of the user's file
+    is_named: bool = False  # by --config
 
 
 def read_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
     """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
-    layers = [_user_layer(user_file, named=named)]
+    layers = [replace(_user_layer(user_file, named=named), path=user_file, is_named=named)]
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         layers.append(_project_layer(project))
@@ -236,7 +280,7 @@ def _environment_layer(environment: Mapping[str, str]) -> Layer:
         if not raw:
             continue
         try:
-            settings[name] = _setting(name, raw, f"environment {key.variable}")
+            settings[name] = _setting(name, raw, f"{_ENVIRONMENT}{key.variable}")
         except ConfigError as error:
             problems.append(error)
     return Layer("environment", settings, problems)
@@ -244,12 +288,6 @@ def _environment_layer(environment: Mapping[str, str]) -> Layer:
 
 def _defaults() -> dict[str, Setting]:
     return {name: Setting(key.default, DEFAULT) for name, key in KEYS.items()}
-
-
-def project_file(directory: str) -> str | None:
-    """Returns the path of the project's file in a directory, the first name that exists; None if there is none."""
-    paths = (os.path.join(directory, name) for name in PROJECT_FILES)
-    return next((path for path in paths if os.path.lexists(path)), None)
 
 
 def _setting(name: str, raw: object, origin: str) -> Setting:
@@ -288,7 +326,7 @@ def _max_parallel(settings: Settings) -> int | None:
 def _is_from_user_file(settings: Settings, name: str) -> bool:
     """Whether a value comes from the user's file or is a default."""
     origin = settings.origin(name)
-    return origin == DEFAULT or (not origin.startswith("environment ") and not _is_project(origin))
+    return origin == DEFAULT or (not origin.startswith(_ENVIRONMENT) and not _is_project(origin))
 
 
 def _is_project(origin: str) -> bool:

@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from backprop_tui.config.files import Tree, flatten, names_in_toml, parse_toml, read_text, read_valid
+from backprop_tui.config.files import Tree, flatten, names_in_toml, parse_toml, read_text, read_valid, unset_words
+from backprop_tui.config.key_removal import is_in_text, without_key
 from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
@@ -150,17 +151,50 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
         parse_toml(path, content)
     except ConfigError as error:
         raise _not_written(error, "correct it with an editor") from error
+    return _toml(_valid_values(path, key.name, "set") | {key.name: value})
+
+
+def _valid_values(path: str, name: str, change: str) -> dict[str, Value]:
+    """The values of a file that is written anew; raises ConfigError if that would lose more than the key `name`."""
     settings, errors = read_valid(path)
-    other = next((error for error in errors if error.key != key.name), None)
-    if other is not None:  # a text that is written anew has only what is valid
+    other = next((error for error in errors if error.key != name and error.repair != unset_words(name)), None)
+    if other is not None:
         raise _not_written(other, "correct that first")
-    if "#" in content:
-        raise ConfigError(path, f"{key.name} cannot be set without losing comments", "change it with an editor")
-    return _toml({name: setting.value for name, setting in settings.items()} | {key.name: value})
+    if "#" in (read_text(path) or ""):
+        raise ConfigError(path, f"{name} cannot be {change} without losing comments", "change it with an editor")
+    return {name: setting.value for name, setting in settings.items()}
 
 
 def _not_written(error: ConfigError, hint: str) -> ConfigError:
-    return ConfigError("not written", f"{error.where}: {error.problem}", error.hint or hint, key=error.key)
+    repair = error.repair and f"`backprop-tui config {error.repair}` repairs that"
+    return ConfigError("not written", f"{error.where}: {error.problem}", error.hint or repair or hint, key=error.key)
+
+
+def unset_key(path: str, name: str, *, is_dry: bool = False) -> bool:
+    """Removes a key or a table from a TOML file, also an unknown one; other keys and comments are kept.
+
+    Returns whether it was there. Raises ConfigError if the name is neither a key nor in the file, or if the file cannot
+    be changed, and StorageFailed if the disk is full or broken; `is_dry` changes nothing.
+    """
+    _require_toml(path)
+    content = read_text(path) or ""
+    if not is_in_text(content, name):
+        if name not in KEYS:
+            in_file = dict.fromkeys((defined for _, defined in names_in_toml(content)), "")
+            raise unknown_key("config unset", name, in_file | HELP_TEXTS)
+        return False
+    text = without_key(content, name)
+    if text is None:
+        try:
+            parse_toml(path, content)
+        except ConfigError as error:
+            raise _not_written(error, "correct it with an editor") from error
+        kept = _valid_values(path, name, "removed")
+        kept.pop(name, None)
+        text = _toml(kept)
+    if not is_dry:
+        _write(path, text)
+    return True
 
 
 def validate_assignment(path: str, name: str, word: str) -> Value:
@@ -170,8 +204,7 @@ def validate_assignment(path: str, name: str, word: str) -> Value:
 
 def _assigned(path: str, name: str, word: str) -> tuple[Value, str]:
     """The value, and the text of the file with it."""
-    if path.endswith(".json"):
-        raise ConfigError(path, "files of the original tool are read-only", "set keys in a .toml file")
+    _require_toml(path)
     if name not in KEYS:
         raise unknown_key("config set", name, HELP_TEXTS)
     try:
@@ -180,6 +213,11 @@ def _assigned(path: str, name: str, word: str) -> tuple[Value, str]:
         hint = f"the value in force: backprop-tui config show {name}"
         raise ConfigError("config set", f"{name} = {shortened(word)}: {error}", hint) from error
     return value, _text_with_key(path, KEYS[name], value)
+
+
+def _require_toml(path: str) -> None:
+    if path.endswith(".json"):
+        raise ConfigError(path, "files of the original tool are read-only", "set keys in a .toml file")
 
 
 def init(path: str) -> None:

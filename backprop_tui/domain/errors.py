@@ -157,13 +157,16 @@ class ConfigError(UsageError):
     """An error in a setting; `where` is the file (with the line, if known), the variable or the option.
 
     `key` is the setting whose value is wrong, None if the error is about another one or about the file as a whole.
+    `repair` are the words after `config` that repair it if the file is the user's, such as `set max_parallel VALUE`.
     """
 
     kind = "configuration"
 
-    def __init__(self, where: str, problem: str, hint: str | None = None, *, key: str | None = None) -> None:
+    def __init__(
+        self, where: str, problem: str, hint: str | None = None, *, key: str | None = None, repair: str | None = None
+    ) -> None:
         super().__init__(f"{where}: {problem}", hint)
-        self.where, self.problem, self.key = where, problem, key
+        self.where, self.problem, self.key, self.repair = where, problem, key, repair
 
 
 class UntrustedConfig(ConfigError):
@@ -172,17 +175,22 @@ class UntrustedConfig(ConfigError):
     kind, exit_code = Untrusted.kind, Untrusted.exit_code
 
 
-def unknown_key(where: str, name: str, known: Mapping[str, str]) -> ConfigError:
-    """Builds the error for an unknown key, with the known keys that may be meant; `known` has their help texts."""
+def unknown_key(where: str, name: str, known: Mapping[str, str], *, repair: str | None = None) -> ConfigError:
+    """Builds the error for an unknown key, with the known keys that may be meant; `known` has their help texts.
+
+    A key that has all words of the name, and is the only one, is nearer than one that is spelled alike.
+    """
     leaves = {key.rpartition(".")[2]: key for key in known}
     leaf = name.rpartition(".")[2]
-    near = leaves.get(leaf) or nearest(name, known) or leaves.get(nearest(leaf, leaves) or "")
+    longer = [key for key in known if _parts(leaf) <= _parts(key)]
+    only = longer[0] if len(longer) == 1 else None
+    near = leaves.get(leaf) or only or nearest(name, known) or leaves.get(nearest(leaf, leaves) or "")
     related = [key for key, text in known.items() if _parts(name) <= _parts(f"{key} {text.partition(' ')[0]}")]
     if near is None and related:
         hint = f"perhaps {' or '.join(related[:3])}; `backprop-tui config show` lists all keys"
     else:
         hint = f"did you mean {near!r}?" if near else "`backprop-tui config show` lists all keys"
-    return ConfigError(where, f"unknown key {name!r}", hint)
+    return ConfigError(where, f"unknown key {name!r}", hint, repair=repair)
 
 
 def _parts(name: str) -> set[str]:

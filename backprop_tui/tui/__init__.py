@@ -50,7 +50,6 @@ def run_dashboard(
         command_line: The functions of the command line that the dashboard offers; without it no run can be started.
 
     Raises:
-        ConfigError: a setting is invalid.
         StateUnavailable, StorageFailed: the state directory cannot be created or read.
         ModuleNotFoundError: Textual is not installed.
     """

@@ -27,7 +27,7 @@ from backprop_tui.tui.charts.source import ChartSource, NoCharts
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.notifications import EventNotice, KeyNotice, summarize_ends
-from backprop_tui.tui.panes.footer import FooterBar, keys_beside
+from backprop_tui.tui.panes.footer import KeysFooter, keys_beside
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.textual_patches.key_order import KeyHandled, KeyOrPaste, KeyQueue
 from backprop_tui.tui.textual_patches.sent_rows import SentRows
@@ -226,13 +226,11 @@ class Dashboard(App[int]):
         if not self.screen_stack:  # while the application closes
             return
         newest = next(reversed(list(self._notifications)), None)
-        covers_keys = bool(self.screen.query("#footer").exclude("FooterBar"))  # a footer that makes no room
         for rack in self.screen.query("ToastRack"):
-            rack.styles.padding = (0, 0 if covers_keys else keys_beside(self.size.width), 0, 0)
-            rack.set_class(covers_keys, "-covers")
+            rack.styles.padding = (0, keys_beside(self.size.width), 0, 0)
         for holder in self.screen.query("ToastHolder"):
             holder.display = newest is not None and str(holder.id).endswith(newest.identity)
-        for footer in self.screen.query(FooterBar):
+        for footer in self.screen.query(KeysFooter):
             footer.make_room("" if newest is None else newest.message)
         while self._waiting_events and not self._shows_answer():
             event = self._waiting_events.popleft()

@@ -266,6 +266,11 @@ class CommandRunner(RunRequests):
             set_key(self.config_path, key, value)
             self._undo.push(setting_step(self._session, key, before))
             reach = " for later runs" if KEYS[key].is_settled_when_queued else ""
+            stronger = self._session.valid_settings().stronger_than_file(key)
+            if stronger:
+                return CommandResult(
+                    done=True, message=f"{key} = {value}: written to {self.config_path}, but {stronger}"
+                )
             return CommandResult(done=True, message=f"written{reach}: {key} = {value}")
 
         with self._undo.changing():

@@ -34,7 +34,7 @@ _MARKS = {
     "best": "the best run of its group, by the objective",
     "mark": "marked: keys act on all marked runs",
     "start": "a start that is left; a run that starts takes one",
-    "start_spent": "a start that is spent; it comes back with time (starts_per_minute)",
+    "start_spent": "a start that is spent; it comes back with time (governor.starts_per_minute)",
     "group_open": "a group whose runs are listed below it",
     "group_shut": "a group that is folded; l unfolds it",
     "ascending": "sorted by this column, the smallest first",
@@ -49,7 +49,7 @@ _MARKS = {
 _CHECKS = {
     "after": (Check.DEPENDENCY, "a run that has to end first, given with --after"),
     "slots": (Check.PARALLEL, "how many runs may be active at a time: max_parallel"),
-    "starts": (Check.STARTS, "how many runs may start now: starts_per_minute, starts_burst"),
+    "starts": (Check.STARTS, "how many runs may start now: governor.start_burst, governor.starts_per_minute"),
     "hold": (Check.QUEUE_HELD, "the queue is held; H releases it"),
     "Slurm": (Check.SLURM, "its job waits in the queue of the cluster"),
     "GPUs usable": (Check.GPU_COUNT, "GPUs that pass every check of theirs"),

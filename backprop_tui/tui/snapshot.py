@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -62,15 +63,25 @@ class Node:
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class WrongSetting:
-    """The first error in the user's settings; `key` is None if it is not about the value of a known one."""
+    """The first error in the settings, with the number of the others.
+
+    `key` is None if it is not about the value of a known one; `place` is the file, perhaps with the line.
+    """
 
     text: str
     key: str | None = None
+    place: str = "config.toml"
+    others: int = 0
 
     @classmethod
-    def of(cls, error: ConfigError, folder: str) -> WrongSetting:
-        """The error without the directory of the file, which would leave little room."""
-        return cls(text=sanitize(str(error).removeprefix(f"{folder}/")), key=error.key)
+    def of(cls, errors: Sequence[ConfigError]) -> WrongSetting | None:
+        """The errors without the directory of the file, which would leave little room; None without any."""
+        if not errors:
+            return None
+        first, *others = errors
+        folder, place = os.path.split(first.where)
+        text = sanitize(str(first).removeprefix(f"{folder}/"))
+        return cls(text=text, key=first.key, place=sanitize(place), others=len(others))
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

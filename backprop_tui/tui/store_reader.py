@@ -11,10 +11,8 @@ from dataclasses import replace
 from itertools import takewhile
 
 from backprop_tui.client.machine import decode_governor
-from backprop_tui.config.load import machine_limits
-from backprop_tui.domain.errors import BrokenRecord, ConfigError
+from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.governor_state import GovernorState
-from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.run import sort_queue
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.launchers.lease import supervisor_pid
@@ -34,7 +32,8 @@ from backprop_tui.store.run_directory import RunDirectory, read_lines
 from backprop_tui.store.run_view import marked_ids
 from backprop_tui.store.watched_file import WatchedFile
 from backprop_tui.tui.marked_run import MarkedRun
-from backprop_tui.tui.snapshot import IndexedRuns, Node, OpenRun, Snapshot, WrongSetting, sorting_time
+from backprop_tui.tui.settings_reader import SettingsReader
+from backprop_tui.tui.snapshot import IndexedRuns, Node, OpenRun, Snapshot, sorting_time
 
 _COOLING_SECONDS, _LEAST_COOLING_SECONDS, _LEAST_COOLING_CELSIUS = 90.0, 20.0, 2.0
 Holds = Mapping[str, Sequence[JsonObject]]  # the reasons why runs are held, by id
@@ -289,9 +288,7 @@ class StoreReader:
         self._home = home
         self._owner = home.foreign_owner()
         self._boot_id = boot_id()
-        self._config = WatchedFile(config_path)
-        self._limits = MachineLimits()
-        self._wrong_setting: WrongSetting | None = None
+        self._settings = SettingsReader(config_path)
         self._governor = GovernorReader(home)
         self._machine = MachineReader(home)
         self._nodes = NodesReader(home)
@@ -318,6 +315,7 @@ class StoreReader:
             governor = None if pid is None else replace(governor, queue_held=held, active=active)
         sample = self._machine.read(moment.wall)
         self._cooling.note(sample)
+        self._settings.read()
         return Snapshot(
             moment=moment,
             host=self._home.host,
@@ -328,8 +326,8 @@ class StoreReader:
             supervisor_pid=pid,
             queue_held=held,
             sample=sample,
-            limits=self._read_limits(),
-            wrong_setting=self._wrong_setting,
+            limits=self._settings.limits,
+            wrong_setting=self._settings.wrong,
             histories=self._machine.histories,
             nodes=self._nodes.read(runs, moment.wall),
             cooling=self._cooling.cooling,
@@ -351,15 +349,6 @@ class StoreReader:
         if failure is not None:
             return f"the supervisor keeps failing, {failure.reason}: backprop-tui doctor"
         return self._home.unreadable_report()
-
-    def _read_limits(self) -> MachineLimits:
-        if self._config.changed():
-            try:
-                self._limits = machine_limits(self._config.path)
-                self._wrong_setting = None
-            except ConfigError as error:  # the supervisor keeps the previous limits as well
-                self._wrong_setting = WrongSetting.of(error, os.path.dirname(self._config.path))
-        return self._limits
 
     def read_events(self, run_id: str | None) -> OpenRun | None:
         if run_id is None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from rich.console import Console
 from textual.theme import Theme
 
-from backprop_tui.config.load import Settings, load
+from backprop_tui.config.load import Settings, load_valid
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves, Glyphs
 from backprop_tui.tui.notifications import TerminalNotifier, terminal_notifier
@@ -107,10 +107,9 @@ def load_preferences(
 ) -> Preferences:
     """Resolve the preferences; a setting wins over what the terminal says. The demo never notifies.
 
-    Raises:
-        ConfigError: a setting is wrong.
+    What is wrong in the settings is left out: the header names it, and the settings page repairs it.
     """
-    settings = load(environment=environment, directory=os.getcwd(), user_file=config_path)
+    settings = load_valid(environment=environment, directory=os.getcwd(), user_file=config_path)
     commands, problems = user_commands(settings)
     bell, osc = bool(settings["notify.bell"]), bool(settings["notify.osc"])
     return Preferences(

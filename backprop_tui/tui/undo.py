@@ -184,6 +184,10 @@ def setting_step(session: ClientSession, key: str, before: str | None) -> UndoSt
 
     def undo() -> str:
         restore_text(session.config_path, before or "", written)
-        return f"{key} = {as_text(session.valid_settings()[key])}"
+        settings = session.valid_settings()
+        stronger = settings.stronger_than_file(key)
+        if stronger:
+            return f"{key}: {session.config_path} is as before, but {stronger}"
+        return f"{key} = {as_text(settings[key])}"
 
     return UndoStep(undo=undo)

@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     set_ = actions.add_parser("set", help="set a key in that file; its comments are kept")
     set_.add_argument("key", metavar="KEY", help="such as max_parallel or gpu.max_temp_c")
     set_.add_argument("value", metavar="VALUE", help="`none` for some keys; lists separated by commas")
+    unset = actions.add_parser("unset", help="remove a key from that file, also an unknown one; comments are kept")
+    unset.add_argument("key", metavar="KEY", help="a key or a table in the file")
     actions.add_parser("check", help="look for mistakes in all files and variables; exit with 2 if there are any")
 
 
@@ -46,6 +48,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
         "path": _path,
         "init": _init,
         "set": _set,
+        "unset": _unset,
         "check": _check,
     }
     return actions[arguments.action](arguments, session)
@@ -121,11 +124,28 @@ def _set(arguments: argparse.Namespace, session: Session) -> int:
     value = (validate_assignment if session.dry_run else set_key)(session.config_path, arguments.key, arguments.value)
     would = "would be " if session.dry_run else ""
     message = f"{arguments.key} = {shown(value)}: {would}written to {session.config_path}"
+    stronger = session.valid_settings().stronger_than_file(arguments.key)
+    message += f", but {stronger}" if stronger else ""
     if KEYS[arguments.key].is_settled_when_queued:
         option = OPTION_OF_SETTING.get(arguments.key)
         change = "" if option is None else f"; to change one: backprop-tui edit RUN {option} {arguments.value}"
         message += f"; runs that are queued already keep theirs{change}"
     return _report(session, message, {"key": arguments.key, "value": value})
+
+
+def _unset(arguments: argparse.Namespace, session: Session) -> int:
+    from backprop_tui.config.write import unset_key
+
+    name = arguments.key
+    removed = unset_key(session.config_path, name, is_dry=session.dry_run)
+    done = "would be removed from" if session.dry_run else "removed from"
+    message = f"{name}: {done if removed else 'not in'} {session.config_path}"
+    if name in KEYS:
+        stronger = session.valid_settings().stronger_than_file(name)
+        message += f"; {stronger or f'the default {shown(KEYS[name].default)} applies'}"
+        if removed and KEYS[name].is_settled_when_queued:
+            message += "; runs that are queued already keep theirs"
+    return _report(session, message, {"key": name, "removed": removed})
 
 
 def _report(session: Session, message: str, changed: dict[str, Value]) -> int:

@@ -119,6 +119,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value([run.record for run in chosen])
         return OK
+    session.warn_of_settings()
     if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs, matched=bool(chosen))):
         diagnostics.say(doubt)
     if chosen:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
-from backprop_tui.cli import diagnostics, output, tables
+from backprop_tui.cli import output, tables
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.session import Session
 from backprop_tui.client.handles import HELP, resolve
@@ -70,6 +70,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
 
 
 def _show(arguments: argparse.Namespace, session: Session) -> None:
+    session.warn_of_settings()
     if arguments.run is None:
         _show_machine(session)
     else:
@@ -85,7 +86,6 @@ class MachineStatus:
     supervisor_pid: int | None
     unfinished: Sequence[RunView]
     nodes: Mapping[str, Sample]  # other machines with active runs, as their samplers wrote them
-    problem: str | None  # why the settings cannot be used
 
     @property
     def active(self) -> list[RunView]:
@@ -113,7 +113,6 @@ def read_status(session: ClientSession) -> MachineStatus:
         supervisor_pid=pid,
         unfinished=unfinished,
         nodes=_read_nodes(session, unfinished),
-        problem=None if settings.wrong is None else str(settings.wrong),
     )
 
 
@@ -141,8 +140,6 @@ def _show_machine(session: Session) -> None:
     if session.json:
         output.json_value(status_json(session, status))
         return
-    if status.problem is not None:
-        diagnostics.complain(status.problem)
     home, unfinished = session.home, status.unfinished
     _print_lines([("host", home.host), ("", host_line(status.sample.readings.host))])
     _print_gpus(session, status.sample, unfinished)

@@ -31,7 +31,8 @@ def draw_footer(
     builder.put(" " * (1 + covered))
     if note:
         builder.put(note, Token.WARN).put("   ")
-    for index, (key, word) in enumerate(_fitting(keys, width - builder.column)):
+    beside = width_of(_ALL_KEYS) + 2 if all_keys else 1
+    for index, (key, word) in enumerate(_fitting(keys, width - builder.column - beside)):
         gap = "   " if index else ""
         builder.put(gap).extend(hint(key, word))
     if width < 24 or not all_keys:
@@ -39,9 +40,8 @@ def draw_footer(
     return ends(builder.line(), _ALL_KEYS, width)
 
 
-def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str, str]]:
-    """The first keys, and the last one, which leaves the screen: as many as fit beside the key of the help."""
-    room = width - width_of(_ALL_KEYS) - 2
+def _fitting(keys: Sequence[tuple[str, str]], room: int) -> Sequence[tuple[str, str]]:
+    """The first keys, and the last one, which leaves the screen: as many as there is room for."""
     for count in range(len(keys), 0, -1):
         fitting = [*keys[: count - 1], keys[-1]]
         if sum(len(key) + len(word) + 4 for key, word in fitting) - 3 <= room:
@@ -49,14 +49,34 @@ def _fitting(keys: Sequence[tuple[str, str]], width: int) -> Sequence[tuple[str,
     return ()
 
 
-class FooterBar(LineWidget):
+class KeysFooter(LineWidget):
+    """Keys with a word each, beside a message if there is one."""
+
+    _keys: Sequence[tuple[str, str]] = ()
+    _note = ""
+    _all_keys = False
+    _width = 0
+    _covered = 0
+
+    def show_keys(self, keys: Sequence[tuple[str, str]], width: int, *, note: str = "", all_keys: bool = False) -> None:
+        self._keys, self._width, self._note, self._all_keys = keys, width, note, all_keys
+        self._paint()
+
+    def make_room(self, message: str) -> None:
+        """Shows the keys beside a message that covers the beginning of the line; empty: there is none."""
+        self._covered = min(cell_len(message) + 3, self.size.width - keys_beside(self.size.width)) if message else 0
+        if self._keys:
+            self._paint()
+
+    def _paint(self) -> None:
+        line = draw_footer(self._keys, self._width, note=self._note, all_keys=self._all_keys, covered=self._covered)
+        self.show([line])
+
+
+class FooterBar(KeysFooter):
     """The actions that apply now; a click on one carries it out."""
 
     _actions: Sequence[Action] = ()
-    _note = ""
-    _all_keys = True
-    _width = 0
-    _covered = 0
 
     class Clicked(Message):
         """An action of the footer was clicked."""
@@ -66,19 +86,8 @@ class FooterBar(LineWidget):
             self.action = action
 
     def show_actions(self, actions: Sequence[Action], width: int, *, note: str = "", all_keys: bool = True) -> None:
-        self._actions, self._width, self._note, self._all_keys = actions, width, note, all_keys
-        self._paint()
-
-    def make_room(self, message: str) -> None:
-        """Shows the keys beside a message that covers the beginning of the line; empty: there is none."""
-        self._covered = min(cell_len(message) + 3, self.size.width - keys_beside(self.size.width)) if message else 0
-        if self._actions:
-            self._paint()
-
-    def _paint(self) -> None:
-        keys = footer_texts(self._actions)
-        line = draw_footer(keys, self._width, note=self._note, all_keys=self._all_keys, covered=self._covered)
-        self.show([line])
+        self._actions = actions
+        self.show_keys(footer_texts(actions), width, note=note, all_keys=all_keys)
 
     def action_press(self, key: str) -> None:
         """The actions of a pane apply although it may not have the focus."""

@@ -117,15 +117,20 @@ def _left(view: HeaderView, room: int, glyphs: Glyphs, *, host: bool) -> list[Pi
 
 def _wrong_setting(wrong: WrongSetting, room: int, glyphs: Glyphs) -> list[Piece]:
     """The whole error or what is wrong, with the key that opens the settings there; a click on any of it does so."""
-    has_room = cell_len(wrong.text) + width_of(_SETTINGS_HINT) <= room
-    text = wrong.text if has_room else _in_short(wrong)
+    whole = f"{wrong.text}{_others(wrong)}"
+    has_room = cell_len(whole) + width_of(_SETTINGS_HINT) <= room
+    text = whole if has_room else _in_short(wrong)
     keys = _SETTINGS_HINT if cell_len(text) + width_of(_SETTINGS_HINT) <= room else ()
     shown = clip(text, room - width_of(keys), glyphs)
     return [Piece(" "), Piece(shown, Token.BAD, bold=True, click=pressing(_SETTINGS_KEY)), *keys]
 
 
 def _in_short(wrong: WrongSetting) -> str:
-    return f"{wrong.key or 'config.toml'} is wrong"
+    return f"{wrong.key or wrong.place} is wrong{_others(wrong)}"
+
+
+def _others(wrong: WrongSetting) -> str:
+    return f" +{wrong.others}" if wrong.others else ""
 
 
 def _least_left(view: HeaderView, width: int, glyphs: Glyphs) -> int:

@@ -28,10 +28,10 @@ from backprop_tui.tui.actions import (
 from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, hint, wrapped
-from backprop_tui.tui.panes.footer import draw_footer, footer_texts
+from backprop_tui.tui.panes.footer import KeysFooter, footer_texts
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
-from backprop_tui.tui.widgets.line_widget import LineWidget, Page
+from backprop_tui.tui.widgets.line_widget import Page
 
 if TYPE_CHECKING:
     from backprop_tui.tui.user_commands import UserCommand
@@ -80,7 +80,7 @@ class Help(DismissOnce, Screen["Action | UserCommand | None"]):
         yield Page(glyphs=self._glyphs, id="help")
         is_open = "-open" if self._search else ""
         yield LineInput(self._search, placeholder="a key or a word", id="find", classes=is_open, compact=True)
-        yield LineWidget(glyphs=self._glyphs, id="footer")
+        yield KeysFooter(glyphs=self._glyphs, id="footer")
 
     @property
     def _input(self) -> LineInput:
@@ -102,7 +102,7 @@ class Help(DismissOnce, Screen["Action | UserCommand | None"]):
             )
         )
         keys = _SEARCH_FOOTER if self._input.has_class("-open") else _FOOTER
-        self.query_one("#footer", LineWidget).show([draw_footer(keys, width, all_keys=False)])
+        self.query_one(KeysFooter).show_keys(keys, width)
 
     def action_choose(self, index: int) -> None:
         """Leaves the help for one of its commands and actions, as `draw_help` counts them."""
@@ -223,10 +223,13 @@ def _key_lines(row: _Row, width: int) -> Iterator[Line]:
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:
     """Returns what each state, mark, term and setting means, of those that match."""
+    terms = [term for term in glossary(glyphs) if term.matches(search)]
     lines: list[Line] = []
-    for term in glossary(glyphs):
-        if term.matches(search):
-            title = f"  {term.glyph} {term.name:<11} "
+    for is_setting in (False, True):  # the names of settings are longer
+        alike = [term for term in terms if term.setting == is_setting]
+        names = max((len(term.name) for term in alike), default=0)
+        for term in alike:
+            title = f"  {term.glyph} {term.name:<{names}} "
             first, *rest = wrapped(term.text, max(1, width - len(title) - 1))
             lines += [(Piece(title, term.token), Piece(first)), *((Piece(" " * len(title) + row),) for row in rest)]
     return lines

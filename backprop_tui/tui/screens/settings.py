@@ -25,7 +25,8 @@ from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, heading, left, wrapped
-from backprop_tui.tui.panes.footer import draw_footer, footer_texts
+from backprop_tui.tui.panes.footer import KeysFooter, footer_texts
+from backprop_tui.tui.settings_reader import WatchedSettings
 from backprop_tui.tui.textual_patches.dismiss_once import DismissOnce
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -47,6 +48,7 @@ _NOTHING = Piece("")
 _KEY, _LIST = 34, 62  # cells of the key, and of the list where the meaning stands beside it
 _FACT = 10  # cells of the name of a fact
 _MESSAGE_ROWS = 4  # at most
+_LOOK_SECONDS = 1.0  # how often the files are looked at for changes by others
 _MEANING_ROWS = 4  # at least, below the list
 _BESIDE_FROM = 100  # columns; on narrower screens the meaning is below the list
 
@@ -55,7 +57,8 @@ _BESIDE_FROM = 100  # columns; on narrower screens the meaning is below the list
 class SettingRow:
     """`value` is written as `config set` takes it; `section` is the heading of its rows.
 
-    `problem` says what is wrong where it is set, so that this value applies in place of that one.
+    `problem` says what is wrong where it is set, so that this value applies in place of that one; `stronger` that the
+    project's file or a variable has it, so that what the user's file says does not apply.
     """
 
     key: str
@@ -64,6 +67,7 @@ class SettingRow:
     origin: str
     help: str
     problem: str = ""
+    stronger: str = ""
 
     @property
     def unit(self) -> str:
@@ -97,6 +101,7 @@ def _row(settings: Settings, name: str) -> SettingRow:
         origin=origin,
         help=key.help,
         problem=f"{applies}: {'; '.join(problems)}" if problems else "",
+        stronger=sanitize(settings.stronger_than_file(name)),
     )
 
 
@@ -177,6 +182,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         self._is_read_only = is_read_only
         self._commands = commands
         self._glyphs = glyphs
+        self._files = WatchedSettings(commands.config_path)
         self.rows: list[SettingRow] = []
         self._key = key
         self._top = 0
@@ -193,10 +199,21 @@ class SettingsScreen(DismissOnce, Screen[None]):
         yield LineWidget(glyphs=self._glyphs, id="settings-message")
         yield LineInput(id="settings-value", compact=True)
         yield LineInput(placeholder="a part of a setting or of its meaning", id="find", compact=True)
-        yield LineWidget(glyphs=self._glyphs, id="footer")
+        yield KeysFooter(glyphs=self._glyphs, id="footer")
 
     def on_mount(self) -> None:
+        self._files.changed()  # from now on
         self.run_worker(self._read(), group="settings")
+        self.set_interval(_LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Reads the settings again when a file has changed, and keeps what is being typed and said."""
+        if self._files.changed():
+            self.run_worker(self._read_again(), group="settings")
+
+    async def _read_again(self) -> None:
+        before = self._message
+        await self._read(before)
 
     @on(events.Resize)
     def _resized(self) -> None:
@@ -274,7 +291,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         lines = self._message_lines(width)
         message.styles.height = len(lines)
         message.show(lines)
-        self.query_one("#footer", LineWidget).show([draw_footer(self._keys(), width, all_keys=False)])
+        self.query_one(KeysFooter).show_keys(self._keys(), width)
         self.call_after_refresh(self._draw_again)
 
     def _draw_again(self) -> None:
@@ -419,9 +436,10 @@ class SettingsScreen(DismissOnce, Screen[None]):
         result = await self._commands.set_config(row.key, value)
         await self._read(self._written(row, value) if result.done else self._failure(result.message))
         now = next((now for now in self.rows if now.key == row.key), row)
-        still = f"the variable {now.origin} still wins" if now.origin.startswith("BACKPROP_") else now.problem
+        still = now.stronger or now.problem
         if result.done and still:
-            self._message = Piece(f"{row.key} is written, but {still}", Token.WARN)
+            written = f"{row.key} = {value} is written to {self._commands.config_path}"
+            self._message = Piece(f"{written}, but {still}", Token.WARN)
             self._draw()
 
     def _written(self, row: SettingRow, value: str) -> Piece:
