@@ -183,7 +183,7 @@ def unknown_key(where: str, name: str, known: Mapping[str, str], *, repair: str 
     leaves = {key.rpartition(".")[2]: key for key in known}
     leaf = name.rpartition(".")[2]
     longer = [key for key in known if _parts(leaf) <= _parts(key)]
-    only = longer[0] if len(longer) == 1 else None
+    only = longer[0] if len(longer) == 1 and len(_parts(leaf)) > 1 else None
     near = leaves.get(leaf) or only or nearest(name, known) or leaves.get(nearest(leaf, leaves) or "")
     related = [key for key, text in known.items() if _parts(name) <= _parts(f"{key} {text.partition(' ')[0]}")]
     if near is None and related:

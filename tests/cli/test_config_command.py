@@ -199,3 +199,60 @@ def test_a_file_that_cannot_be_written_is_refused_with_another_way(
         result = obey(*command)
         assert result.code == 2
         assert "set XDG_CONFIG_HOME to a directory you can write" in result.err
+
+
+def test_a_key_is_removed_and_what_applies_then_is_said(obey: Commands, workplace: Path, session: Session) -> None:
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("max_parallel = 4\nmax_run_minutes = 90\nzzz = 1\n")
+    dry = obey("config", "unset", "max_parallel", "--dry-run").out
+    assert dry == f"max_parallel: would be removed from {path}; the default auto applies\n"
+    assert obey.json("config", "unset", "max_parallel") == {"path": str(path), "key": "max_parallel", "removed": True}
+    assert obey.json("config", "unset", "max_parallel")["removed"] is False
+    assert obey("config", "unset", "zzz").out == f"zzz: removed from {path}\n"
+    (workplace / "backprop.toml").write_text("max_run_minutes = 240\n")
+    assert obey("config", "unset", "max_run_minutes").out == (
+        f"max_run_minutes: removed from {path}; 240 of {workplace}/backprop.toml:1 applies; "
+        "runs that are queued already keep theirs\n"
+    )
+    assert path.read_text() == ""
+    assert obey("config", "unset", "max_paralel").code == 2
+
+
+def test_setting_a_key_says_what_is_stronger_than_the_file(
+    obey: Commands, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "but" not in obey("config", "set", "max_run_minutes", "90").out
+    (workplace / "backprop.toml").write_text("max_run_minutes = 240\n")
+    written = obey("config", "set", "max_run_minutes", "90").out
+    assert f", but 240 of {workplace}/backprop.toml:1 applies; runs that are" in written
+    monkeypatch.setenv("BACKPROP_MAX_RUN_MINUTES", "7")
+    assert ", but 7 of BACKPROP_MAX_RUN_MINUTES applies" in obey("config", "set", "max_run_minutes", "90").out
+
+
+@pytest.mark.parametrize("words", [("list",), ("status",)])
+def test_commands_that_need_no_setting_say_in_one_line_that_one_is_wrong(
+    obey: Commands, session: Session, workplace: Path, words: tuple[str, ...]
+) -> None:
+    assert "configuration" not in obey(*words).err
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("max_run_minutes = 'two hours'\nzzz = 1\n")
+    result = obey(*words)
+    assert result.code == 0
+    (line,) = [line for line in result.err.splitlines() if "configuration" in line]
+    assert line.startswith(f"backprop-tui: the configuration has an error: {path}:1: max_run_minutes = 'two hours'")
+    assert "`backprop-tui config set max_run_minutes VALUE` repairs it" in line
+    assert "configuration" not in obey(*words, "--json").err
+    path.write_text("")
+    (workplace / "backprop.toml").write_text("framework = 'jax'\n")
+    assert "has an error" in obey(*words).err
+
+
+def test_the_same_key_is_suggested_by_set_and_by_check(obey: Commands, session: Session) -> None:
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("min_free_vram = 3000\n")
+    for words in (("set", "min_free_vram", "3000"), ("check",)):
+        result = obey("config", *words)
+        assert "did you mean 'gpu.min_free_vram_mb'?" in result.out + result.err

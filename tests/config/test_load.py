@@ -74,7 +74,10 @@ def test_an_empty_variable_is_ignored(machine: Machine) -> None:
 
 def test_a_wrong_variable_is_named_with_its_key_and_allowed_values(machine: Machine) -> None:
     message = machine.refusal({"BACKPROP_MAX_PARALLEL": "many"})
-    assert message == "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number, or \"auto\""
+    assert message == (
+        "environment BACKPROP_MAX_PARALLEL: max_parallel = 'many': must be a number, or \"auto\"; "
+        "`unset BACKPROP_MAX_PARALLEL` takes it back"
+    )
 
 
 def test_every_wrong_variable_is_found_and_the_valid_ones_remain(machine: Machine) -> None:
@@ -276,5 +279,52 @@ def test_nothing_is_executed_because_of_a_project_file_that_others_may_write(mac
 def test_the_first_of_several_errors_says_what_lists_all_of_them(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("max_paralel = 1\nnothing = 2\n")
-    with pytest.raises(ConfigError, match=r"did you mean 'max_parallel'\? `backprop-tui config check` lists all"):
+    with pytest.raises(
+        ConfigError, match=r"did you mean 'max_parallel'\? `.*unset.*`.*; `backprop-tui config check` lists all"
+    ):
         load(environment={}, directory=str(tmp_path), user_file=str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("max_run_minutes = 'two hours'\n", "config set max_run_minutes VALUE` repairs it"),
+        ("max_run_minutes = 5h\nmax_parallel = 2\n", "config set max_run_minutes VALUE` repairs it"),  # not TOML
+        ("[foo]\na = 1\n", "config unset foo` removes it"),
+        ("gpu = 5\n", "config unset gpu` removes it"),
+    ],
+)
+def test_an_error_in_the_users_file_names_the_command_that_repairs_it(
+    machine: Machine, text: str, command: str
+) -> None:
+    machine.user_file.write_text(text)
+    assert f"`backprop-tui {command}" in machine.refusal()
+    with pytest.raises(ConfigError, match=f"--config {machine.user_file} config"):
+        load(environment={}, directory=str(machine.directory), user_file=str(machine.user_file), named=True)
+
+
+def test_no_command_is_named_that_would_not_repair_an_error(machine: Machine) -> None:
+    machine.user_file.write_text("max_run_minutes = 5h\nmax_parallel = two\n")
+    assert "config set" not in machine.refusal()
+    machine.user_file.write_text("max_parallel = 2\nmax_parallel = 3\n")
+    assert "config set" not in machine.refusal()
+    machine.user_file.unlink()
+    (machine.directory / "backprop.toml").write_text("max_run_minutes = 'two hours'\n")
+    assert "config set" not in machine.refusal()
+
+
+def test_what_is_stronger_than_the_users_file_is_named_with_its_value(machine: Machine) -> None:
+    machine.user_file.write_text("max_run_minutes = 90\n[governor]\nstarts_per_minute = 2\n")
+    assert machine.load().stronger_than_file("max_run_minutes") == ""
+    project = machine.directory / "backprop.toml"
+    project.write_text("max_run_minutes = 240\n")
+    assert machine.load().stronger_than_file("max_run_minutes") == f"240 of {project}:1 applies"
+    variables = {
+        "BACKPROP_MAX_RUN_MINUTES": "7",
+        "BACKPROP_MAX_PARALLEL": "3",
+        "BACKPROP_GOVERNOR_STARTS_PER_MINUTE": "5",
+    }
+    settings = machine.load(variables)
+    assert settings.stronger_than_file("max_run_minutes") == "7 of BACKPROP_MAX_RUN_MINUTES applies"
+    assert settings.stronger_than_file("max_parallel") == "3 of BACKPROP_MAX_PARALLEL applies to runs queued here"
+    assert settings.stronger_than_file("governor.starts_per_minute") == "", "the supervisor reads the file alone"

@@ -235,6 +235,11 @@ def test_other_wrong_keys_stay_and_are_still_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "name", "message"),
     [
+        (
+            "max_run_minutes = 5h\n",
+            "max_parallel",
+            r"config\.toml:1: .*`backprop-tui config set max_run_minutes VALUE`",
+        ),
         ("framework = 'auto'\nretries = one\n", "max_parallel", r"not written: .*config\.toml:2: not valid TOML: "),
         ("max_parallel = 2\nmax_parallel = 3\n", "max_parallel", r"not written: .*config\.toml:2: .*defined twice"),
         ("x = '''\nmax_parallel = 2\n", "max_parallel", r"not written: .*config\.toml:2: not valid TOML: "),

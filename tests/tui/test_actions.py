@@ -24,6 +24,7 @@ from backprop_tui.tui.actions import (
 )
 from backprop_tui.tui.background_calls import READ_ONLY
 from backprop_tui.tui.footer_actions import footer_actions, footer_now, log_footer
+from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import _GLYPHS, UNICODE
 from backprop_tui.tui.lines import piece_at, text_of
 from backprop_tui.tui.panes.footer import draw_footer, footer_texts
@@ -253,3 +254,31 @@ async def test_a_read_only_dashboard_refuses_every_action_that_changes_something
         assert "READ-ONLY" in stage.main.query_one("#header", LineWidget).shown_text
         if action.with_runs is not False:
             assert READ_ONLY in [note.message for note in stage.pilot.app._notifications]
+
+
+async def test_a_slash_in_the_help_searches_its_rows_and_esc_ends_the_search() -> None:
+    async with staged(size=(80, 24)) as stage:
+        app = stage.pilot.app
+        await stage.pilot.press("question_mark", "slash", *"temperature")  # at once: keys belong to the help that opens
+        await until(stage, lambda: isinstance(app.screen, Help))
+        page = app.screen.query_one(Page)
+        await until(stage, lambda: "gpu_temperature" in page.shown_text)
+        assert "new run" not in page.shown_text
+        await stage.pilot.press("enter", "escape")
+        await until(stage, lambda: "new run" in page.shown_text)
+        assert isinstance(app.screen, Help)
+        await stage.pilot.press("escape")
+        await until(stage, lambda: app.screen is stage.main)
+        assert not stage.main.state.filter
+
+
+@pytest.mark.parametrize("search", ["", "gpu"])
+def test_the_meanings_of_words_begin_in_one_column(search: str) -> None:
+    lines = [text_of(line) for line in draw_help(120, UNICODE, search=search)]
+    for is_setting in (False, True):
+        columns = set()
+        for term in glossary(UNICODE):
+            if term.setting == is_setting and term.matches(search):
+                row = next(row for row in lines if row.startswith(f"  {term.glyph} {term.name} "))
+                columns.add(row.index(f" {term.text[:12]}"))
+        assert len(columns) <= 1

@@ -274,6 +274,28 @@ def test_a_setting_is_written_and_read(runner: CommandRunner) -> None:
     assert not play(runner.set_config("max_parallel", "many")).done
 
 
+def test_a_setting_that_does_not_apply_is_not_called_written_alone(
+    runner: CommandRunner, session: Session, workplace: Path
+) -> None:
+    project = workplace / "backprop.toml"
+    project.write_text("max_run_minutes = 240\n")
+    applies = f"but 240 of {project}:1 applies"
+    written = play(runner.set_config("max_run_minutes", "90"))
+    assert written.message == f"max_run_minutes = 90: written to {session.config_path}, {applies}"
+    undone = play(runner.undo()).message
+    assert undone == f"Undone. max_run_minutes: {session.config_path} is as before, {applies}"
+
+
+def test_no_run_is_queued_while_a_setting_of_runs_is_wrong(runner: CommandRunner, session: Session) -> None:
+    path = Path(session.config_path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("max_run_minutes = 'two hours'\n")
+    result = play(runner.submit(["--", "true"]))
+    assert not result.done
+    assert "max_run_minutes = 'two hours'" in result.message
+    assert "`backprop-tui config set max_run_minutes VALUE`" in result.message
+
+
 @pytest.mark.parametrize(
     ("error", "message"), [(OSError(28, "No space left", "/x"), "/x: No space left"), (KeyError("k"), "internal error")]
 )

@@ -340,7 +340,7 @@ def test_a_wrong_key_of_the_configuration_is_named_until_it_is_right(store: Home
     path = Path(store.root, "config.toml")
     path.write_text("[gpu]\nmax_tmp_c = 80\n")
     text = "config.toml:2: unknown key 'gpu.max_tmp_c'; did you mean 'gpu.max_temp_c'?"
-    assert reader.read(None).wrong_setting == WrongSetting(text=text)
+    assert reader.read(None).wrong_setting == WrongSetting(text=text, place="config.toml:2")
     path.write_text("max_parallel = 'two'\n")
     wrong = reader.read(None).wrong_setting
     assert wrong is not None
@@ -348,3 +348,27 @@ def test_a_wrong_key_of_the_configuration_is_named_until_it_is_right(store: Home
     path.write_text("max_parallel = 3\n")
     snapshot = reader.read(None)
     assert (snapshot.wrong_setting, snapshot.limits.max_parallel) == (None, 3)
+
+
+def test_all_wrong_settings_are_counted_also_those_of_the_project_and_of_variables(
+    store: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BACKPROP_FRAMEWORK", "jax")
+    reader = _reader(store)
+    wrong = reader.read(None).wrong_setting
+    assert wrong is not None
+    assert (wrong.key, wrong.others) == ("framework", 0)
+    project = tmp_path / "backprop.toml"
+    project.write_text("zzz = 1\nmax_run_minutes = 'two hours'\n")
+    wrong = reader.read(None).wrong_setting
+    assert wrong is not None
+    assert (wrong.key, wrong.place, wrong.others) == (None, "backprop.toml:1", 2)
+    Path(store.root, "config.toml").write_text("max_parallel = two\n")
+    wrong = reader.read(None).wrong_setting
+    assert wrong is not None
+    assert (wrong.place, wrong.others) == ("config.toml:1", 3)
+    project.unlink()
+    wrong = reader.read(None).wrong_setting
+    assert wrong is not None
+    assert wrong.others == 1

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.config.keys import KEYS
-from backprop_tui.domain.errors import ConfigError
 from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.glyphs import ASCII, UNICODE, Curves
 from backprop_tui.tui.terminal import Terminal
@@ -66,11 +65,16 @@ def test_every_theme_is_a_value_of_the_setting_and_no_other_name() -> None:
     assert set(KEYS["dashboard.theme"].kind.choices) == {"auto", "dark", "light", "terminal", *themes}
 
 
-def test_a_theme_that_does_not_exist_is_refused_with_the_names(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"dashboard.theme.* must be one of auto, dark, .*nord"):
-        settled(tmp_path, 'theme = "zzz"')
-    with pytest.raises(ConfigError, match=r"'nordd': did you mean 'nord'\? It must be one of auto"):
-        settled(tmp_path, 'theme = "nordd"')
+def test_a_wrong_setting_does_not_keep_the_others_from_being_used(tmp_path: Path) -> None:
+    preferences = settled(tmp_path, 'theme = "nordd"\nrefresh_seconds = 2\n[run]\nretries = "x"')
+    assert (preferences.theme, preferences.refresh_seconds) == (DARK, 2.0)
+
+
+@pytest.mark.parametrize("text", ["theme = nord\n", "\xff"])
+def test_without_a_readable_file_the_defaults_are_used(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text, encoding="latin-1")
+    assert load_preferences(str(config), {"TERM": "xterm-256color"}).theme == DARK
 
 
 def test_a_basic_terminal_gets_its_own_colours_and_ascii(tmp_path: Path) -> None:

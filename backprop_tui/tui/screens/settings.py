@@ -264,7 +264,11 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self.rows = settings_rows(settings)
             first, more = next(iter(settings.problems), None), len(settings.problems) - 1
             others = f" (+{more} more: backprop-tui config check)" if more > 0 else ""
-            self._problem = sanitize(f"{first}{others}") if first else ""
+            # A key that does not exist has no row here.
+            removal = (
+                f"; `backprop-tui config {first.repair}` removes it" if first and first.repair and not first.key else ""
+            )
+            self._problem = sanitize(f"{first}{removal}{others}") if first else ""
         self._message = message
         self._draw()
 
@@ -445,4 +449,5 @@ class SettingsScreen(DismissOnce, Screen[None]):
     def _written(self, row: SettingRow, value: str) -> Piece:
         hint = "; the dashboard reads its own settings when it starts" if row.key.startswith(_DASHBOARD) else ""
         hint += "; queued runs keep theirs" if KEYS[row.key].is_settled_when_queued else ""
-        return self._success(f"{row.key} = {value}, was {row.value}{hint}")
+        before = "" if row.problem else f", was {row.value}"
+        return self._success(f"{row.key} = {value}{before}{hint}")

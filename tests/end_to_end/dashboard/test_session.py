@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import pytest
 
 from backprop_tui.domain.status import Status
 from tests.end_to_end.dashboard.conftest import Open
@@ -126,3 +129,30 @@ def test_a_terminal_that_reports_its_size_within_the_input_is_restored_too(
     screen.type("q")
     assert screen.wait_for_exit() == 0
     assert_terminal_restored(screen)
+
+
+@pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        ("max_run_minutes = 'two hours'\n[dashboard]\ntheme = 'darkk'\n", "max_run_minutes is wrong +1  , settings"),
+        ("max_parallel = 2\n[gpu\n", "config.toml:2 is wrong  , settings"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--read-only",)])
+def test_it_opens_in_spite_of_a_wrong_configuration_which_the_settings_page_repairs(
+    sandbox: Sandbox, open_dashboard: Open, content: str, header: str, options: tuple[str, ...]
+) -> None:
+    config = Path(sandbox.folder, "config.toml")
+    config.write_text(content)
+    screen = open_dashboard("--config", str(config), *options, size=(80, 24))
+    screen.wait_for(header)
+    if "hours" in content and not options:
+        screen.type(",")
+        screen.wait_for("the default 10 applies")
+        screen.type("\x1b[3~")  # del: the default is written
+        screen.wait_for("✓ max_run_minutes = 10")
+        assert "two hours" not in config.read_text()
+        screen.type("\x1b")
+        screen.wait_for("theme is wrong  , settings")
+    screen.type("q")
+    assert screen.wait_for_exit() == 0

@@ -71,6 +71,10 @@ def test_a_wrong_setting_and_the_key_that_repairs_it_are_named_at_80_columns() -
         clicks = {piece.click for piece in line if "wrong" in piece.text or "settings" in piece.text}
         assert clicks == {"press(',')"}
     assert f"{text}  , settings" in text_of(draw_header(view, 240, UNICODE))
+    several = replace(view, wrong_setting=WrongSetting(text=text, key="max_run_minutes", others=3))
+    assert "max_run_minutes is wrong +3  , settings" in text_of(draw_header(several, 80, UNICODE))
+    file = replace(view, wrong_setting=WrongSetting(text=text, place="config.toml:12"))
+    assert "config.toml:12 is wrong  , settings" in text_of(draw_header(file, 80, UNICODE))
     for width in range(1, 200):
         assert width_of(draw_header(view, width, UNICODE)) <= width
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual import events
@@ -14,14 +15,17 @@ from backprop_tui.config.keys import HELP_TEXTS, KEYS
 from backprop_tui.config.kinds import Value
 from backprop_tui.config.load import Settings
 from backprop_tui.domain.errors import ConfigError, unknown_key
+from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.settings import SettingsScreen, default_text
 from backprop_tui.tui.snapshot import WrongSetting
+from backprop_tui.tui.theme import Preferences
 from backprop_tui.tui.widgets.line_widget import LineWidget
-from tests.tui.doubles import FakeCommands
+from tests.tui.doubles import FakeBridge, FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import until
+from tests.tui.snapshots import snapshot
 
 
 class FakeConfig(FakeCommands):
@@ -57,6 +61,10 @@ class FakeConfig(FakeCommands):
 
 def shown(stage: Stage, name: str = "settings") -> str:
     return stage.pilot.app.screen.query_one(f"#{name}", LineWidget).shown_text
+
+
+def message(stage: Stage) -> str:
+    return " ".join(shown(stage, "settings-message").split())
 
 
 async def opened(stage: Stage) -> SettingsScreen:
@@ -97,9 +105,8 @@ async def test_a_wrong_key_is_named_with_its_file_and_the_other_settings_are_sho
     commands = FakeConfig({"max_parallel": 3}, problems=(problem, problem))
     async with staged(size=size, commands=commands) as stage:
         await opened(stage)
-        message = " ".join(shown(stage, "settings-message").split())
-        assert message == f"✗ {problem} (+1 more: backprop-tui config check)"
-        assert "did you mean 'gpu.max_temp_c'?" in message
+        assert message(stage) == f"✗ {problem} (+1 more: backprop-tui config check)"
+        assert "did you mean 'gpu.max_temp_c'?" in message(stage)
         assert ["max_parallel", "3"] in [line.split()[:2] for line in shown(stage).splitlines()]
         await stage.pilot.press("j")
         assert "config.toml:5" in shown(stage, "settings-message")
@@ -123,11 +130,9 @@ async def test_each_wrong_row_has_a_sign_and_says_why_and_what_applies(size: tup
         assert sum("✗" in row for row in rows) == 2
         assert "config.toml:5: unknown key" in shown(stage, "settings-message")
         await stage.pilot.press("j")
-        message = " ".join(shown(stage, "settings-message").split())
-        assert message == f"✗ the default auto applies (a running supervisor keeps its own): {WRONG}"
+        assert message(stage) == f"✗ the default auto applies (a running supervisor keeps its own): {WRONG}"
         await stage.pilot.press("j")
-        message = " ".join(shown(stage, "settings-message").split())
-        assert message == f"✗ pytorch of config.toml:3 applies: {others[1]}"
+        assert message(stage) == f"✗ pytorch of config.toml:3 applies: {others[1]}"
 
 
 @pytest.mark.parametrize("key", ["enter", "delete"])
@@ -138,7 +143,8 @@ async def test_the_default_is_written_in_place_of_a_wrong_value(key: str) -> Non
         await stage.pilot.press("j", *["enter"] * (key == "enter"), key)
         await until(stage, lambda: commands.values == {"max_parallel": "auto"})
         # The project's file is wrong as well.
-        await until(stage, lambda: "is written, but auto of config.toml:3 applies" in shown(stage, "settings-message"))
+        await until(stage, lambda: "but auto of config.toml:3 applies" in message(stage))
+        assert "max_parallel = auto is written to /home/anna/config.toml" in message(stage)
 
 
 async def test_the_header_names_a_wrong_setting_and_a_click_opens_it() -> None:
@@ -171,7 +177,56 @@ async def test_an_environment_variable_that_overrides_the_file_is_named() -> Non
     async with staged(commands=FakeConfig(variables={"max_run_minutes": "7"})) as stage:
         await opened(stage)
         await stage.pilot.press("enter", "9", "enter")
-        await until(stage, lambda: "BACKPROP_MAX_RUN_MINUTES still wins" in shown(stage, "settings-message"))
+        await until(stage, lambda: "but 7 of BACKPROP_MAX_RUN_MINUTES applies" in message(stage))
+        assert "✓" not in message(stage)
+
+
+async def test_a_project_file_that_overrides_the_file_is_named() -> None:
+    class Project(FakeConfig):
+        async def settings(self) -> Settings:
+            settings = await super().settings()
+            project = {"max_run_minutes": Setting(240.0, "/work/backprop.toml:1")}
+            return Settings({**settings.settings, **project})
+
+    async with staged(commands=Project()) as stage:
+        await opened(stage)
+        await stage.pilot.press("enter", *["backspace"] * 3, "9", "enter")
+        await until(stage, lambda: "but 240 of /work/backprop.toml:1 applies" in message(stage))
+        assert "✓" not in message(stage)
+
+
+async def test_a_change_of_the_file_by_others_is_shown(tmp_path: Path) -> None:
+    commands = FakeConfig(problems=(WRONG,))
+    commands.config_path = str(tmp_path / "config.toml")
+    async with staged(commands=commands) as stage:
+        await opened(stage)
+        await stage.pilot.press("j", "enter", "7")
+        commands.problems, commands.values["max_run_minutes"] = (), 33
+        (tmp_path / "config.toml").write_text("max_run_minutes = 33\n")
+        await until(stage, lambda: "33 min" in shown(stage))
+        assert "✗" not in shown(stage)
+        value = stage.pilot.app.screen.query_one("#settings-value", Input)
+        assert (value.value, value.has_class("-open")) == ("7", True)
+
+
+async def test_the_command_that_removes_an_unknown_key_is_named() -> None:
+    problem = ConfigError("/home/anna/config.toml:5", "unknown key 'foo'", repair="unset foo")
+    async with staged(commands=FakeConfig(problems=(problem,))) as stage:
+        await opened(stage)
+        assert "`backprop-tui config unset foo` removes it" in message(stage)
+
+
+async def test_a_message_of_the_main_screen_leaves_room_for_keys_of_the_settings() -> None:
+    app = Dashboard(FakeBridge(snapshot()), FakeConfig(), Preferences())
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.main.tell("written: max_parallel = 2", seconds=60)
+        await pilot.press("comma")
+        stage = Stage(pilot, FakeBridge(snapshot()), FakeConfig())
+        await until(stage, lambda: "max_run_minutes" in shown(stage))
+        await until(stage, lambda: shown(stage, "footer").startswith(" " * len(" written: max_parallel = 2 ")))
+        assert shown(stage, "footer").split()[-2:] == ["esc", "back"]
+        assert "enter change" in shown(stage, "footer")
+        await until(stage, lambda: [toast.outer_size.width for toast in app.screen.query("Toast")][-1:] == [27])
 
 
 async def test_keys_that_arrive_together_are_handled_in_order() -> None:
