@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from backprop_tui.client.run_request import SWEEP_OF_WAITING
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.tui.lines import Token
 
 if TYPE_CHECKING:
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.submit import SubmissionPlan
+
+Sentence = tuple[str, str, Token]  # a state for its mark, the text, and its color
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +24,8 @@ class StartVerdict:
     """How many of this many `runs` would start now.
 
     `message` is about the first that would not, else about the first. `python` is the interpreter with how it was
-    found, None if there is no script. `warning` is what `run` would warn of; `syntax` is about the script's options.
+    found, None if there is no script. `warning` is what `run` would warn of, but for the options that are
+    `misspelled`; `syntax` is about the script's options.
     """
 
     starts: int
@@ -29,6 +34,7 @@ class StartVerdict:
     is_submitted: bool = False  # to Slurm
     python: str | None = None
     warning: str | None = None
+    misspelled: tuple[str, ...] = ()
     syntax: OptionSyntax = field(default_factory=OptionSyntax)
 
     @property
@@ -38,6 +44,19 @@ class StartVerdict:
         if self.starts == self.runs:
             return f"{self.runs} runs: {self.message}" if self.is_submitted else f"{self.runs} runs, all start now"
         return f"{self.runs} runs, {self.starts} start now; the others wait: {self.message}"
+
+    def sentence(self, doubt: str) -> Sentence:
+        """What becomes of new runs; `doubt` is what may be wrong with their arguments."""
+        if doubt:
+            return "conservative", f"{self.text}, but {doubt}", Token.WARN
+        return ("completed", self.text, Token.OK) if self.starts else ("waiting", self.text, Token.INFO)
+
+    def of_waiting(self, *, moves: bool) -> Sentence:
+        """What becomes of a waiting run that is changed."""
+        if self.runs > 1:
+            return "failed", f"{SWEEP_OF_WAITING}: N opens a new form", Token.BAD
+        place = "its priority decides its place in the queue" if moves else "it keeps its place in the queue"
+        return "completed", place, Token.OK
 
 
 def verdict_from(plans: Sequence[SubmissionPlan], previews: Sequence[RunPreview]) -> StartVerdict:
@@ -68,5 +87,6 @@ def verdict_from(plans: Sequence[SubmissionPlan], previews: Sequence[RunPreview]
         message=sanitize(message),
         python=None if python is None else sanitize(python),
         warning=sanitize(advice) or None,
+        misspelled=tuple(dict.fromkeys(sanitize(text) for planned in plans for text in planned.misspelled())),
         syntax=option_syntax(source_of(plans[0].program.source or "")),
     )

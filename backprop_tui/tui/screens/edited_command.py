@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -22,9 +23,9 @@ from backprop_tui.domain.arguments import (
 )
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import outdated_output
+from backprop_tui.domain.resume_arguments import misspelled_arguments, outdated_output
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, split_command
+from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, parse_command, split_command
 
 _NOT_LISTED = re.compile(r"[\[\](){}<>'\"\\]")
 
@@ -156,9 +157,24 @@ class EditedCommand:
                 )
         return refused
 
+    def misspelled(self) -> list[str]:
+        """The options that the script does not define, each with a similar one that it does."""
+        unknown = misspelled_arguments(self.arguments, self.syntax)
+        if not unknown:
+            return []
+        script = os.path.basename(parse_command(self.text).script or "") or "the script"
+        return [f"{script} defines no {given}, but {meant}" for given, meant in unknown.items()]
+
+    @property
+    def doubt(self) -> str:
+        """What the verdict about the runs is limited by; empty if nothing is known against the arguments."""
+        if self.refused_values():
+            return "the script does not take these arguments"
+        return "an option may be misspelled" if self.misspelled() else ""
+
     def refusals(self, *, asks: bool = False) -> list[str]:
-        """What the script is known to refuse. `asks`: enter queues it nevertheless."""
-        texts = [sanitize(str(refused)) for refused in self.refused_values().values()]
+        """What the script is likely to refuse. `asks`: enter queues it nevertheless."""
+        texts = [sanitize(str(each)) for each in (*self.misspelled(), *self.refused_values().values())]
         before = "enter again queues it as it is: " if asks else ""
         return [f"{before}{texts[0]}", *texts[1:]] if texts else []
 
@@ -179,6 +195,10 @@ class EditedCommand:
         identity = identities(arguments)[place]
         typed = self.typed - {identity} if _NOT_LISTED.search(text) else self.typed | {identity}
         return replace(self._with_arguments(arguments), typed=typed)
+
+    def with_change(self, place: int | None, text: str) -> EditedCommand:
+        """Changes the value at a place; without one, `text` are arguments to add. Raises ValueError as both do."""
+        return self.with_added(text) if place is None else self.with_value(place, text)
 
     def with_added(self, text: str) -> EditedCommand:
         """Adds arguments before a `--`. Raises ValueError if a quotation is not closed."""

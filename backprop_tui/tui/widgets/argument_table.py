@@ -92,7 +92,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         """The cursor is at another place or in another text, or a text was refused."""
 
     class Submitted(Message):
-        """Enter was pressed."""
+        """Enter was pressed, and it added nothing."""
 
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(glyphs=glyphs, id=id)
@@ -117,7 +117,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         self._notes, self._refused, self._marks = notes, refused, marks
         is_adding, before = self.row is None, self.row
         self.rows = rows
-        self._place = min(self._place, len(rows))
+        self._place = len(rows) if is_adding and self.has_focus else min(self._place, len(rows))
         row = self.row
         if row is None:
             self._edited = self._edited if is_adding else EditedText.at_end("")  # the row of the text is gone
@@ -164,7 +164,7 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     def revert(self) -> bool:
         """Drops a text that cannot be read or is not in the command yet; returns whether there was one."""
-        is_dropped = self._is_unfinished or self._is_kept
+        is_dropped = self._is_unfinished or self.pending is not None
         if is_dropped:
             self._edited, self._problem = EditedText.all_of(_text_of(self.row)), ""
             self.post_message(self.Typed())
@@ -206,13 +206,25 @@ class ArgumentTable(LineWidget, can_focus=True):
         text, start = self._edited.text, self._edited.cursor - instead_of
         self._edit(EditedText(text[:start] + word + text[self._edited.cursor :], start + len(word)))
 
-    def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
-        """Changes the command as the text asks; `handle` does it at once instead of by a message."""
+    @property
+    def pending(self) -> Changed | None:
+        """The change that the text asks for, if that is not in the command yet."""
         row, text = self.row, self._edited.text
         if self._is_unfinished or not (text.strip() if row is None else self._is_kept):
-            return
-        self._edited = EditedText.at_end("") if row is None else self._edited
-        (handle or self.post_message)(self.Changed(None if row is None else row.place, text))
+            return None
+        return self.Changed(None if row is None else row.place, text)
+
+    @property
+    def is_adding(self) -> bool:
+        """Whether there is a text in the row that adds arguments: enter adds it and stays in that row."""
+        return self.row is None and bool(self._edited.text.strip())
+
+    def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
+        """Changes the command as the text asks; `handle` does it at once instead of by a message."""
+        pending = self.pending
+        if pending is not None:
+            self._edited = EditedText.all_of(_text_of(self.row))
+            (handle or self.post_message)(pending)
 
     def on_key(self, event: events.Key) -> None:
         row = self.row
@@ -220,6 +232,8 @@ class ArgumentTable(LineWidget, can_focus=True):
             return  # the form completes what was typed
         if event.key in ("up", "down", "tab", "shift+tab", "enter") and self.refuses():
             pass
+        elif event.key in ("down", "enter") and self.is_adding:
+            self.commit()
         elif event.key in ("up", "down", "tab", "shift+tab"):
             place = self._place + (1 if event.key in ("down", "tab") else -1)
             if not 0 <= place <= len(self.rows):
