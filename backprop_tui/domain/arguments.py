@@ -63,10 +63,6 @@ class Argument:
         """The value as it is typed; only what needs quotes has some."""
         return " ".join(map(quoted, self.values))
 
-    def with_text(self, text: str) -> Argument:
-        """Returns the argument with another value. Raises ValueError if a quotation is not closed."""
-        return replace(self, values=tuple(shlex.split(text)))
-
     @property
     def key(self) -> str:
         """Equal for the same option, however it is spelled: --batch_size is --batch-size, +lr is lr."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from math import prod
@@ -25,7 +24,7 @@ from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.resume_arguments import misspelled_arguments, outdated_output
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, parse_command, split_command
+from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, parse_command, split_command, words_in
 
 _NOT_LISTED = re.compile(r"[\[\](){}<>'\"\\]")
 
@@ -188,7 +187,7 @@ class EditedCommand:
         A value that would be read as an option, and an empty one before a positional argument, are joined by `=`.
         """
         arguments = self.arguments
-        arguments[place] = changed = arguments[place].with_text(text)
+        arguments[place] = changed = replace(arguments[place], values=words_in(text))
         is_joinable = changed.name.startswith("--") and len(changed.values) <= 1
         if is_joinable and parse_arguments(words_of_arguments(arguments), self.syntax) != arguments:
             arguments[place] = replace(changed, values=changed.values or ("",), joint="=")
@@ -202,7 +201,7 @@ class EditedCommand:
 
     def with_added(self, text: str) -> EditedCommand:
         """Adds arguments before a `--`. Raises ValueError if a quotation is not closed."""
-        arguments, added = self.arguments, parse_arguments(shlex.split(text), self.syntax)
+        arguments, added = self.arguments, parse_arguments(words_in(text), self.syntax)
         place = next((index for index, argument in enumerate(arguments) if argument.name == LITERAL), len(arguments))
         arguments[place:place] = added
         new = identities(arguments)[place : place + len(added)]

@@ -26,7 +26,7 @@ from backprop_tui.tui.editor import editor_words
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, wrapped
 from backprop_tui.tui.screens.draft import Field
-from backprop_tui.tui.screens.shell_line import join_lines
+from backprop_tui.tui.screens.shell_line import NEWLINE, join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget, border_hints
@@ -39,12 +39,13 @@ _MAX_SENTENCE_ROWS = 4  # of the status
 
 
 class FieldInput(LineInput):
-    """One line of text; several pasted lines are joined."""
+    """One line of text; several pasted lines are joined, but in a quotation they stay lines."""
 
     def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
-        self.replace(sanitize(join_lines(event.text)), *self.selection)
+        start, end = sorted(self.selection)
+        self.replace(sanitize(join_lines(event.text, self.value[:start])), start, end)
 
 
 class WrappedInput(FieldInput):
@@ -193,7 +194,7 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
         """Returns the text as one line after it was edited in the user's editor. Raises ValueError if that fails."""
         words = editor_words(os.environ)
         with tempfile.NamedTemporaryFile("w", suffix=".sh", prefix="command-", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+            file.write(f"{text.replace(NEWLINE, chr(10))}\n")
             file.flush()
             try:
                 with self.app.suspend():

@@ -17,8 +17,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.screens.draft import words_in
 from backprop_tui.tui.screens.edited_command import ArgumentRow, RefusedValue
-from backprop_tui.tui.screens.shell_line import NeedsShell, join_lines, split_line
+from backprop_tui.tui.screens.shell_line import PICTURES, NeedsShell, join_lines, split_line
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_NAME = 28
@@ -128,7 +129,7 @@ class ArgumentTable(LineWidget, can_focus=True):
     def _stands_for(self, row: ArgumentRow) -> bool:
         if self._is_unfinished or row.now is None:
             return False
-        return self._edited.text == row.now.text or row.now.with_text(self._edited.text).values == row.now.values
+        return self._edited.text == row.now.text or words_in(self._edited.text) == row.now.values
 
     @property
     def line_count(self) -> int:
@@ -254,7 +255,7 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self._edit(self._edited.insert(sanitize(join_lines(event.text))))
+        self._edit(self._edited.insert(sanitize(join_lines(event.text, self.text_before_cursor))))
 
     def _edit(self, edited: EditedText) -> None:
         row = self.row
@@ -310,7 +311,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         line = LineBuilder().put(f" {clip(row.name or _POSITIONAL, _MAX_NAME, self.glyphs)}", token, bold=is_current)
         line.at(column)
         if self._marks and row.differs and row.before is not None:
-            old = clip(row.before.text, max(6, room // 2 - 3), self.glyphs)
+            old = clip(row.before.text.translate(PICTURES), max(6, room // 2 - 3), self.glyphs)
             line.put(f"{old} {arrow} " if old else f"{arrow} ", Token.MUTED)
         if row.now is None:
             line.put("removed", Token.WARN, bold=is_current)
@@ -318,7 +319,7 @@ class ArgumentTable(LineWidget, can_focus=True):
             self._put_edited(line, column + room - line.column)
         else:
             changed = self._marks and row.differs
-            value = clip(row.now.text, column + room - line.column, self.glyphs)
+            value = clip(_text_of(row), column + room - line.column, self.glyphs)
             line.put(value, Token.WARN if changed else Token.FG, bold=changed)
         return line.put(clip(note, self.size.width - line.column, self.glyphs), note_token).line()
 
@@ -355,4 +356,4 @@ class ArgumentTable(LineWidget, can_focus=True):
 
 
 def _text_of(row: ArgumentRow | None) -> str:
-    return "" if row is None or row.now is None else row.now.text
+    return "" if row is None or row.now is None else row.now.text.translate(PICTURES)
