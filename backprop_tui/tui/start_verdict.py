@@ -15,6 +15,7 @@ from backprop_tui.tui.lines import Token
 if TYPE_CHECKING:
     from backprop_tui.client.dry_run import RunPreview
     from backprop_tui.client.submit import SubmissionPlan
+    from backprop_tui.domain.governor.admission import Admit, Hold
 
 Sentence = tuple[str, str, Token]  # a state for its mark, the text, and its color
 
@@ -59,6 +60,24 @@ class StartVerdict:
         return "completed", place, Token.OK
 
 
+def _why_waiting(decision: Admit | Hold) -> str:
+    """The reasons, and the first remedy with the keys for it."""
+    from backprop_tui.domain.governor.admission import Admit
+    from backprop_tui.domain.governor.reasons import Check
+    from backprop_tui.presentation.start_reasons import clauses, first_remedy
+    from backprop_tui.tui.screens.draft import place_of_option
+
+    reasons = () if isinstance(decision, Admit) else decision.reasons
+    texts, remedy = clauses(reasons), first_remedy(reasons)
+    if remedy is not None:
+        name, value = remedy
+        is_option = name.startswith("-")
+        keys = "ctrl+o" if is_option else "esc H" if name == Check.QUEUE_HELD else "esc ,"
+        what = place_of_option(name) if is_option else "release the queue" if name == Check.QUEUE_HELD else name
+        texts.append(f"sooner with {keys}: {what} {value}".rstrip())
+    return "; ".join(texts)
+
+
 def verdict_from(plans: Sequence[SubmissionPlan], previews: Sequence[RunPreview]) -> StartVerdict:
     """The verdict about the runs of several commands; interpreter and options are those of the first."""
     interpreter = plans[0].program.interpreter
@@ -68,7 +87,7 @@ def verdict_from(plans: Sequence[SubmissionPlan], previews: Sequence[RunPreview]
     if about.job is not None:
         message = "goes to Slurm's queue; Slurm is asked when it is queued"
     elif not about.starts:
-        message = "; ".join(about.hold_messages)
+        message = _why_waiting(about.decision)
     else:
         gpus = ", ".join(map(str, about.gpu_indices))
         message = f"starts now on GPU {gpus}" if gpus else "starts now"

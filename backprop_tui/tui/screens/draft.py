@@ -242,6 +242,11 @@ def in_terms_of_fields(problem: str, draft: Draft) -> str:
     return about if PROGRAM in hint else text + semicolon + _OPTION.sub(_place_of_option, hint)
 
 
+def place_of_option(option: str) -> str:
+    """Where the value of an option of `run` is typed in the form."""
+    return _LABELS[_FIELDS.get(option, MORE)] + ("" if option in _FIELDS else f" {option}")
+
+
 def _place_of_option(match: re.Match[str]) -> str:
     from backprop_tui.client.request_words import OPTION_NAMES
     from backprop_tui.client.run_request import IN_FORM
