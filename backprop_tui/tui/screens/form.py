@@ -187,6 +187,15 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
             rows = [*rows[: _MAX_SENTENCE_ROWS - 1], f"{last.rstrip()} {self.glyphs.clipped}"]
         return [(Piece(clip(row, self.text_width, self.glyphs), token, bold=bold),) for row in rows]
 
+    def named_lines(self, name: str, text: str) -> list[Line]:
+        """A name, and its text in a few rows beside it."""
+        rows = [row.strip() for row in wrapped(text, self.text_width - len(INDENT))][:_MAX_SENTENCE_ROWS]
+        names = [name, *[""] * (len(rows) - 1)]
+        return [
+            (Piece(f"{name:<{len(INDENT)}}", Token.MUTED), Piece(clip(row, self.text_width - len(INDENT), self.glyphs)))
+            for name, row in zip(names, rows, strict=True)
+        ]
+
     def marked_lines(self, state: str, text: str, token: Token, *, bold: bool = False) -> list[Line]:
         return self.wrapped_lines(f"{self.glyphs.state(state)} {text}", token, bold=bold)
 

@@ -229,8 +229,7 @@ class NewRun(CompletingForm):
         lines: list[Line] = []
         python = None if self._verdict is None else self._verdict.python
         if python:
-            room = self.text_width - len(INDENT)
-            lines.append((Piece(f"{'Python':<13}", Token.MUTED), Piece(clip(python, room, self.glyphs))))
+            lines += self.named_lines("Python", python)
         if self._is_open:
             lines += self.wrapped_lines(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
