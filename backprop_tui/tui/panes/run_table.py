@@ -151,7 +151,8 @@ def run_columns(
 ) -> RunColumns:
     """The columns at a width, without the hidden ones; names of machines in the `gpu` column shorten the run's.
 
-    `used` are the columns that have something to show; the name has the cells of a `gpu` column of none."""
+    `used` are the columns that have something to show; the name has the cells of a `gpu` column of none.
+    """
     if width < _LEAST + _SPARE:
         return _narrow(width)
     spare = width - MARGIN - _LEAST
