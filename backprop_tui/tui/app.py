@@ -232,7 +232,7 @@ class Dashboard(App[int]):
             rack.set_class(covers_keys, "-covers")
         for holder in self.screen.query("ToastHolder"):
             holder.display = newest is not None and str(holder.id).endswith(newest.identity)
-        for footer in self.screen.query(FooterBar):
+        for footer in (footer for screen in self.screen_stack for footer in screen.query(FooterBar)):
             footer.make_room("" if newest is None else newest.message)
         while self._waiting_events and not self._shows_answer():
             event = self._waiting_events.popleft()

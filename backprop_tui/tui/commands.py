@@ -118,7 +118,7 @@ class CommandRunner(RunRequests):
         label = self._label(run_ids)
 
         def work() -> CommandResult:
-            from backprop_tui.client.resume import queue_again, read_resumable
+            from backprop_tui.client.resume import queue_again, read_resumable, resumption_text
             from backprop_tui.client.run_request import RunOptions
 
             queued: list[str] = []
@@ -132,7 +132,8 @@ class CommandRunner(RunRequests):
             finally:
                 if queued:
                     self._session.wake_supervisor()
-            message = ". ".join([f"{label}: queued again", *advice])
+            how = resumption_text(resumption) if len(run_ids) == 1 else ""
+            message = ". ".join([f"{label}: queued again{how}", *advice])
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)

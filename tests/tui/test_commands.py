@@ -155,6 +155,7 @@ def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.ended("abc", Status.FAILED, exit_code=1)
     result = play(runner.resume(["abc"]))
     assert (result.done, result.run_ids) == (True, ("abc",))
+    assert result.message == "abc: queued again from the beginning, limit 10m"
     assert directory.read().status is Status.QUEUED
     assert not play(runner.resume(["abc"])).done
 
