@@ -213,7 +213,8 @@ def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:
     given = {field.name: getattr(request, field.name) for field in fields(RunRequest)}
     options = {name: value for name, value in given.items() if value not in (None, ())}
     if request.launcher == LOCAL:  # there is no job that could ask for what that of the other run did
-        source = replace(source, **{f"slurm_{name}": () if name == "extra" else None for name in _SLURM_NAMES})
+        none: dict[str, Any] = {f"slurm_{name}": () if name == "extra" else None for name in _SLURM_NAMES}
+        source = replace(source, **none)
     options |= {"like": None, "command": source.command}
     options["env"] = tuple((dict(source.env) | dict(request.env)).items())
     like = _with_arguments(replace(source, **options), run, request.command or ())

@@ -379,7 +379,7 @@ def test_a_check_that_is_longer_than_a_row_is_wrapped() -> None:
     setting = "gpu.min_free_vram_mb 2500; gpu.max_temp_c 85"
     message = f"none of 8 GPUs usable: 7 too full + 1 too hot ({setting})"
     hold = {"check": "gpu_count", "figure": 0, "limit": 1, "gpu": None, "message": message, "setting": None}
-    view = waiting_view(queued("a", holds=[hold]), snapshot())
+    view = waiting_view(queued("a", holds=(hold,)), snapshot())
     assert view is not None
     drawn = " ".join(" ".join(text_of(line).split()) for line in draw_waiting(view, 80, UNICODE).lines)
     assert "7 too full + 1 too hot" in drawn

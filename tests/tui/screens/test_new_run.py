@@ -518,7 +518,7 @@ async def test_a_pasted_path_with_blanks_is_quoted_if_there_is_such_a_file(tmp_p
 async def test_newlines_in_a_quotation_stay_in_what_is_pasted(before: str, pasted: str, words: tuple[str, ...]) -> None:
     async with staged(size=(80, 24)) as stage:
         await stage.pilot.press("n", *before)
-        stage.pilot.app.screen.focused.post_message(events.Paste(pasted))
+        dialog(stage).field("command").post_message(events.Paste(pasted))
         await until(stage, lambda: "⏎" in dialog(stage).field("command").value)
         await stage.pilot.press("enter")
         await until(stage, lambda: bool(submitted(stage.commands)))
