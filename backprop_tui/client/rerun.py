@@ -35,7 +35,7 @@ from backprop_tui.domain.resume_arguments import (
     option_syntax,
     outdated_output,
 )
-from backprop_tui.domain.run import Queued, Run, Spec, merge_variables, split_point
+from backprop_tui.domain.run import LOCAL, SLURM, Queued, Run, Spec, merge_variables, split_point
 from backprop_tui.domain.secrets import hidden_words, mask_words, reveal_words
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS
@@ -43,6 +43,8 @@ from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import recent_records, unfinished_views
+
+_SLURM_NAMES = [field.name for field in fields(SlurmOptions)]
 
 
 def request_of(run: Run, settings: Settings) -> RunRequest:
@@ -134,8 +136,9 @@ def _stopping(spec: Spec, usual: Spec) -> dict[str, Any]:
 
 
 def _slurm(spec: Spec, usual: Spec) -> dict[str, Any]:
-    names = [field.name for field in fields(SlurmOptions)]
-    options = {f"slurm_{name}": _unusual(spec.slurm, usual.slurm, name) for name in names}
+    if spec.launcher != SLURM:
+        return {}
+    options = {f"slurm_{name}": _unusual(spec.slurm, usual.slurm, name) for name in _SLURM_NAMES}
     return options | {"slurm_extra": options["slurm_extra"] or ()}
 
 
@@ -209,6 +212,9 @@ def expand_like(session: ClientSession, request: RunRequest) -> RunRequest:
     source = with_secrets_of(session, run.id, request_like(run, session.settings()))
     given = {field.name: getattr(request, field.name) for field in fields(RunRequest)}
     options = {name: value for name, value in given.items() if value not in (None, ())}
+    if request.launcher == LOCAL:  # there is no job that could ask for what that of the other run did
+        none: dict[str, Any] = {f"slurm_{name}": () if name == "extra" else None for name in _SLURM_NAMES}
+        source = replace(source, **none)
     options |= {"like": None, "command": source.command}
     options["env"] = tuple((dict(source.env) | dict(request.env)).items())
     like = _with_arguments(replace(source, **options), run, request.command or ())

@@ -28,6 +28,7 @@ from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.resume_arguments import ResumeMethod, defined_options, resume_advice
 from backprop_tui.domain.run import SLURM, Dependency, Ended, Queued, Run, Spec, restore_variables
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.secrets import reveal_words
 from backprop_tui.domain.training_totals import total_from_name
 from backprop_tui.presentation.states import status_word
@@ -257,6 +258,16 @@ def _lock_ended(directory: RunDirectory) -> Lock:
         if time.monotonic() > end:
             raise StorageFailed(f"run {run.id} has ended, but its guardian still holds {directory.lock_path}")
         time.sleep(POLL_SECONDS)
+
+
+def resumption_text(resumption: Resumption) -> str:
+    """Where the next attempt begins, and with which limit: ` from step 300, limit 10m`."""
+    path, limit = resumption.checkpoint, resumption.run.spec.max_run_seconds
+    steps = [each.step for each in resumption.before.checkpoints if each.path == path]
+    step = next((step for step in reversed(steps) if step is not None), None)
+    name = sanitize(os.path.basename(path or "")) if step is None else f"step {step:,}"
+    begins = " from the beginning" if path is None else f" from {name}"
+    return f"{begins}, {'no limit' if limit is None else f'limit {duration(limit)}'}"
 
 
 def _event_message(resumption: Resumption) -> str:

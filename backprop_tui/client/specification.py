@@ -20,7 +20,7 @@ from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.objective import ObjectiveSource, parse_objective
 from backprop_tui.domain.run import LOCAL, Dependency, Spec, StopPlan, merge_variables
-from backprop_tui.domain.slurm import SlurmOptions, given_options
+from backprop_tui.domain.slurm import SlurmOptions, as_options, given_options
 from backprop_tui.domain.thresholds import with_thresholds
 
 _ANY_END = ":any"
@@ -115,6 +115,7 @@ def apply_options(spec: Spec, options: RunOptions, session: ClientSession, envir
     )
     _check(spec)
     if spec.launcher == LOCAL:
+        _check_no_job(slurm_options_of(options))
         check_feasible(session, spec, options)
     return spec
 
@@ -157,6 +158,12 @@ def _check(spec: Spec) -> None:
         )
     if spec.gpu_ids and spec.gpus == 0:
         raise UsageError("--gpus 0 hides all GPUs, and --gpu-ids names some", "give only one of the two")
+
+
+def _check_no_job(options: SlurmOptions) -> None:
+    given = as_options(options)
+    if given:
+        raise UsageError(f"{given}: needs the Slurm launcher", "give --launcher slurm, too, or leave it out")
 
 
 def run_directory_path(cwd: str | None) -> str:

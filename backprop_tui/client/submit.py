@@ -78,15 +78,15 @@ class SubmissionPlan:
     def advice(self, *, in_form: bool = False) -> str | None:
         """What may be wrong with the arguments or the Python environment, or keeps the runs from their checkpoints.
 
-        It says what to type on a command line, or `in_form`.
+        It says what to type on a command line, or `in_form`, which asks about the options that are `misspelled`.
         """
         where = IN_FORM if in_form else ""
         shared = None if self.shared_output is None else self.shared_output.advice(in_form=in_form)
         python = self.program.advice and self.program.advice.replace("--python", f"--python{where}")
         parts = (python, resume_advice(self.runs[0], self.program.resume, where=where), shared)
-        return ". ".join(filter(None, (*self._misspelled(), *parts))) or None
+        return ". ".join(filter(None, (*(() if in_form else self.misspelled()), *parts))) or None
 
-    def _misspelled(self) -> Iterator[str]:
+    def misspelled(self) -> Iterator[str]:
         source = self.program.source
         if source is None:
             return

@@ -26,8 +26,12 @@ Identity = tuple[str, int]  # the key of an argument, and how many of the same k
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class OptionSyntax:
-    """What the source of a script says about its options: which take no value, which several, and which only some."""
+    """What the source of a script says about its options: which take no value, which several, and which only some.
 
+    `options` are all that it defines.
+    """
+
+    options: frozenset[str] = frozenset()
     switches: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -58,10 +62,6 @@ class Argument:
     def text(self) -> str:
         """The value as it is typed; only what needs quotes has some."""
         return " ".join(map(quoted, self.values))
-
-    def with_text(self, text: str) -> Argument:
-        """Returns the argument with another value. Raises ValueError if a quotation is not closed."""
-        return replace(self, values=tuple(shlex.split(text)))
 
     @property
     def key(self) -> str:

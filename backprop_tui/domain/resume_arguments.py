@@ -155,6 +155,7 @@ def option_syntax(source: str) -> OptionSyntax:
     """Which of the options that a source defines take no value, which several, and which only some values."""
     definitions = [(name, text) for flag, text in _option_definitions(source) for name in _spellings(flag, text)]
     return OptionSyntax(
+        options=frozenset(name for name, _ in definitions),
         switches=frozenset(name for name, text in definitions if re.search(_NO_VALUE, text)),
         lists=frozenset(name for name, text in definitions if re.search(_LIST, text)),
         choices=_choices(source, definitions),
@@ -177,18 +178,22 @@ def _choices(source: str, definitions: Sequence[tuple[str, str]]) -> Mapping[str
     }
 
 
-def misspelled_options(source: str, arguments: Sequence[str]) -> Mapping[str, str]:
+def misspelled_options(source: str, words: Sequence[str]) -> Mapping[str, str]:
+    """As `misspelled_arguments`, of the words of a command line."""
+    if not any(word.startswith("--") for word in words):
+        return {}
+    syntax = option_syntax(source)
+    return misspelled_arguments(parse_arguments(words, syntax), syntax)
+
+
+def misspelled_arguments(arguments: Iterable[Argument], syntax: OptionSyntax) -> Mapping[str, str]:
     """The options that are given but that a source does not define, if it defines a similar one: the latter by those.
 
     A script accepts the beginning of an option, too.
     """
-    if not any(word.startswith("--") for word in arguments):
-        return {}
-    syntax = option_syntax(source)
-    defined = syntax.switches.union(*(flag.split("/") for flag in defined_options(source)))
-    given = {argument.name for argument in parse_arguments(arguments, syntax) if argument.name.startswith("--")}
-    unknown = (name for name in sorted(given - {LITERAL}) if not any(known.startswith(name) for known in defined))
-    return {name: near for name in unknown if (near := nearest(name, defined)) is not None}
+    given = {argument.name for argument in arguments if argument.name.startswith("--")} - {LITERAL}
+    unknown = (name for name in sorted(given) if not any(known.startswith(name) for known in syntax.options))
+    return {name: near for name in unknown if (near := nearest(name, syntax.options)) is not None}
 
 
 def output_options(source: str) -> Mapping[str, str | None]:

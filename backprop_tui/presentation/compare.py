@@ -177,11 +177,11 @@ def differing(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
 
 
 def difference_row(metric: str, values: Sequence[float | None], baseline: str) -> ComparisonRow | None:
-    """By how much each value differs from the first; None if that has none."""
+    """By how much each value differs from the first, that of `baseline`; None if that has none."""
     base = values[0] if values else None
     if base is None:
         return None
-    cells = [baseline, *numbers.signed_metrics([None if value is None else value - base for value in values[1:]])]
+    cells = ["baseline", *numbers.signed_metrics([None if value is None else value - base for value in values[1:]])]
     return ComparisonRow(label=f"{sanitize(metric)} - {baseline}", cells=tuple(cells))
 
 

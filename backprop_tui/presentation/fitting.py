@@ -40,27 +40,30 @@ def fitted_title(title: str, width: int, mark: str = "…") -> str:
     return " ".join([*words[:longest], shortened(words[longest], room, mark), *words[longest + 1 :]])
 
 
-def fitted_name(name: str, width: int, mark: str = "…", *, keeps_front: bool = False) -> str:
+def fitted_name(
+    name: str, width: int, mark: str = "…", *, keeps_front: bool = False, others: Collection[str] = ()
+) -> str:
     """The name of a run in at most `width` columns: `vit… lr=1e-3 ba…=64`.
 
     The values of arguments tell runs apart and stay whole as long as they fit. The names of arguments are shortened
-    first, to beginnings that no other one has; then what is before the arguments. Names are left out at last, the
+    first, to beginnings that no other one has, nor one of the `others` that the run has, too; then what is before the
+    arguments. Names are left out at last, the
     longest first; before the beginning of what is before the arguments, if that tells runs apart, too (`keeps_front`).
     A name without arguments is cut in its middle.
     """
     front, arguments = _parts(name)
     if columns_of(name) <= width or not arguments:
         return shortened(name, width, mark, middle=True)
-    whole, least = columns_of(front), columns_of(_with_short_names(arguments, 0, mark))
+    whole, least = columns_of(front), columns_of(_with_short_names(arguments, 0, mark, others))
     kept = min(whole, _FRONT, width - least - 1)
     if front and kept >= min(whole, _LEAST_FRONT):
-        values = _with_short_names(arguments, width - kept - 1, mark)
+        values = _with_short_names(arguments, width - kept - 1, mark, others)
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
     short = min(whole, _LEAST_FRONT)
-    values = _without_names(arguments, width - short - 1, mark)
+    values = _without_names(arguments, width - short - 1, mark, others)
     if front and keeps_front and columns_of(values) < width - short:
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
-    return shortened(_without_names(arguments, width, mark), width, mark)
+    return shortened(_without_names(arguments, width, mark, others), width, mark)
 
 
 def fitted_names(names: Sequence[str], width: int, mark: str = "…") -> list[str]:
@@ -94,10 +97,10 @@ def _parts(name: str) -> tuple[str, Sequence[str]]:
     return " ".join(words[:first]), words[first:]
 
 
-def _with_short_names(arguments: Sequence[str], room: int, mark: str) -> str:
+def _with_short_names(arguments: Sequence[str], room: int, mark: str, others: Collection[str] = ()) -> str:
     """The arguments with their names cut, the longest first, but not beyond what no other name begins with."""
     parts = [word.partition("=") for word in arguments]
-    names = {name for name, equals, _ in parts if equals}
+    names = {name for name, equals, _ in parts if equals}.union(others)
     least = [_unique_beginning(name, names) if equals else name for name, equals, _ in parts]
     shown = [name for name, _, _ in parts]
     excess = columns_of(" ".join(arguments)) - room
@@ -117,9 +120,9 @@ def _unique_beginning(name: str, names: Collection[str]) -> str:
     return next((text for text in beginnings if sum(map(methodcaller("startswith", text), names)) == 1), name)
 
 
-def _without_names(arguments: Sequence[str], width: int, mark: str) -> str:
+def _without_names(arguments: Sequence[str], width: int, mark: str, others: Collection[str]) -> str:
     """The arguments with short names, the longest of which are left out where even they do not fit."""
-    values = _with_short_names(arguments, width, mark)
+    values = _with_short_names(arguments, width, mark, others)
     if columns_of(values) <= width:
         return values
     words = list(arguments)

@@ -59,6 +59,14 @@ def count_text(row: GroupSetting, described: Callable[[Standing, int], str] = in
     return " ".join([f"{counted}/{len(row.members)}", *(described(other, row.count(other)) for other in others)])
 
 
+def _count_words(table: GroupTable, row: GroupSetting) -> str:
+    """`4/4 seeds`; `1/3 seeds, 1 running, 1 waiting`."""
+    counted, *_ = count_text(row).split(" ")
+    others = [standing for standing in Standing if standing is not Standing.FINISHED and row.count(standing)]
+    named = f"{counted} {repetitions(table)}"
+    return ", ".join([named, *(in_words(other, row.count(other)) for other in others)])
+
+
 def _running_text(row: GroupSetting) -> str:
     """`2 running`: the runs in a provisional mean; `2 of 3 running, 1 stopped` if there are others."""
     counted = 0 if row.spread is None else row.spread.count
@@ -139,14 +147,14 @@ def _probability(value: float) -> str:
 def row_sentence(table: GroupTable, row: GroupSetting) -> str:
     """`lr=1e-2: val_loss best 0.062 ±0.010, +0.017 to the baseline, within the spread of the seeds, ...`."""
     if row.is_uneven:
-        return f"{setting_text(table, row)}: no mean, {count_text(row)} at steps {step_text(row)}"
+        return f"{setting_text(table, row)}: no mean, {_count_words(table, row)}, at steps {step_text(row)}"
     text = f"{setting_text(table, row)}: {metric_title(table)} {mean_text(row)}"
     if row.provisional:
         return f"{text} so far, of {_running_text(row)}"
     if row.is_baseline:
         return f"{text}, the baseline"
     if row.difference is None:
-        return f"{text}, mean of {count_text(row)} {repetitions(table)}"
+        return f"{text}, mean of {_count_words(table, row)}"
     text += f", {difference_text(row)} to the baseline"
     match row.difference.verdict:
         case Verdict.EXCEEDS | Verdict.WITHIN:

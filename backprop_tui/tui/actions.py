@@ -403,7 +403,9 @@ NEW_RUN_ACTIONS = _group(
     _action("switch_sweep", "ctrl+s", "sweep", "a,b,c: sweep or one value"),
     scope=Scope.NEW_RUN,
 )
-_FORM_ENTER = _group(DIALOGS, _action("submit", "", "submit", "submit", shown="enter"), scope=Scope.FORM)
+_FORM_ENTER = _group(
+    DIALOGS, _action("submit", "", "submit", "submit; row with +: add", shown="enter"), scope=Scope.FORM
+)
 
 ACTIONS = (
     *MAIN_ACTIONS,

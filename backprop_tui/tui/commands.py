@@ -118,7 +118,7 @@ class CommandRunner(RunRequests):
         label = self._label(run_ids)
 
         def work() -> CommandResult:
-            from backprop_tui.client.resume import queue_again, read_resumable
+            from backprop_tui.client.resume import queue_again, read_resumable, resumption_text
             from backprop_tui.client.run_request import RunOptions
 
             queued: list[str] = []
@@ -132,7 +132,8 @@ class CommandRunner(RunRequests):
             finally:
                 if queued:
                     self._session.wake_supervisor()
-            message = ". ".join([f"{label}: queued again", *advice])
+            how = resumption_text(resumption) if len(run_ids) == 1 else ""
+            message = ". ".join([f"{label}: queued again{how}", *advice])
             return CommandResult(done=True, message=message, run_ids=tuple(queued))
 
         return await self._run(work)
@@ -154,20 +155,32 @@ class CommandRunner(RunRequests):
 
         return await self._run(work)
 
-    async def move(self, run_id: str, by: int) -> CommandResult:
-        """Moves a queued run by this many places, at most to the first or last."""
-        label = self._label([run_id])
+    async def move(self, run_ids: Sequence[str], by: int) -> CommandResult:
+        """Moves queued runs of one queue by this many places, at most to its end, in the order that they have there."""
+        label = self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.queueing import move, queue_to_change, waiting_runs
 
-            queue = queue_to_change(self._stored_runs([run_id])[0])
+            queue = queue_to_change(self._stored_runs(run_ids[:1])[0])
             before = [run.id for run in waiting_runs(self._session, queue)]
-            place = before.index(run_id) + 1 if run_id in before else 1
-            moved = move(self._session, run_id, max(1, place + by))
-            if run_id in before and place != moved.queue_position:
-                self._undo.push(UndoStep(undo=lambda: f"{label}: {move(self._session, run_id, place)}"))
-            return CommandResult(done=True, message=f"{label}: {moved}")
+            places = {run_id: place for place, run_id in enumerate(before, start=1) if run_id in run_ids}
+            targets = moved_places(list(places.values()), len(before), by)
+            if targets and list(places.values()) == targets:
+                return CommandResult(
+                    done=False, message=f"{label}: {'first' if by < 0 else 'last'} in the queue already"
+                )
+            order = list(zip(places or run_ids, targets or [1], strict=False))[:: 1 if by < 0 else -1]
+            moved = [move(self._session, run_id, place) for run_id, place in order]
+
+            def undo() -> str:
+                back = [move(self._session, run_id, places[run_id]) for run_id, _ in reversed(order)]
+                return f"{label}: {back[0] if len(back) == 1 else 'back in their places'}"
+
+            if places:
+                self._undo.push(UndoStep(undo=undo))
+            count = f"moved to {targets[0]}-{targets[-1]} of {len(before)}" if len(moved) > 1 else str(moved[0])
+            return CommandResult(done=True, message=f"{label}: {count}")
 
         with self._undo.changing():
             return await self._run(work)
@@ -321,3 +334,9 @@ class CommandRunner(RunRequests):
             return CommandResult(done=True, message=sanitize(f"{label}: {message}"))
 
         return await self._run(work, recorded)
+
+
+def moved_places(places: Sequence[int], length: int, by: int) -> list[int]:
+    """The places in a queue after a move by so many: at its ends the runs move up behind each other."""
+    count = len(places)
+    return [min(max(place + by, 1 + index), length - count + 1 + index) for index, place in enumerate(places)]

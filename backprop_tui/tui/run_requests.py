@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from backprop_tui.client.session import ClientSession
@@ -206,3 +207,16 @@ class RunRequests(BackgroundCalls):
         if self._command_line is None:
             raise UsageError("this dashboard was opened without the command line")
         return self._command_line
+
+
+async def submit_lines(requests: RunRequests, lines: Sequence[Sequence[str]]) -> tuple[CommandResult, int]:
+    """Queues the runs of each line; returns how many lines are left, because one was refused, too."""
+    queued: tuple[str, ...] = ()
+    result = CommandResult(done=True, message="")
+    for number, words in enumerate(lines):
+        result = await requests.submit(words)
+        if not result.done:
+            message = f"queued {' '.join(queued)}; then: {result.message}" if queued else result.message
+            return replace(result, message=message, run_ids=queued), len(lines) - number
+        queued += result.run_ids
+    return replace(result, run_ids=queued), 0

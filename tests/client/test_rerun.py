@@ -18,6 +18,7 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.client.submit import plan, submit
 from backprop_tui.domain.errors import UnknownRun, UsageError
 from backprop_tui.domain.run import Cause, Ended, Run, without_secrets
+from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
 from backprop_tui.store.creation import create
 from backprop_tui.store.run_directory import RunDirectory
@@ -92,6 +93,15 @@ def test_a_new_run_is_like_another_but_for_what_belongs_to_that_alone(
     assert like.spec == replace(run.spec, python_origin=like.spec.python_origin)
     assert (like.name, like.tags) == ("nano", ("a", "b c"))
     assert (like.note, like.priority, like.group) == (None, 0, None)
+
+
+def test_a_local_run_like_a_slurm_run_asks_for_nothing_of_a_job(
+    session: ClientSession, runs: Runs, script: Path
+) -> None:
+    words = "--launcher slurm --slurm-partition gpu --slurm-extra=--exclude=n3 train.py"
+    _add(session, replace(_planned(session, words), id="old1"))
+    assert _like(session, "--like old1").spec.slurm.partition == "gpu"
+    assert _like(session, "--like old1 --launcher local").spec.slurm == SlurmOptions()
 
 
 def test_what_is_given_replaces_that_of_the_other_run(session: ClientSession, runs: Runs, script: Path) -> None:

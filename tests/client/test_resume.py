@@ -12,7 +12,7 @@ import pytest
 
 from backprop_tui.cli.options import run_options
 from backprop_tui.cli.parser import parse
-from backprop_tui.client.resume import Resumption, queue_again
+from backprop_tui.client.resume import Resumption, queue_again, resumption_text
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import NotFound, UsageError
 from backprop_tui.domain.goals import parse_goal
@@ -46,6 +46,7 @@ def test_it_is_queued_again_from_its_newest_checkpoint(session: ClientSession, r
     run, resumed = _resumed(session, "abc")
     assert isinstance(run.state, Queued)
     assert run.state.resume_from == resumed.checkpoint == str(tmp_path / "new")
+    assert resumption_text(resumed) == " from step 1, limit 10m"
     assert len(run.attempts) == 1
 
 

@@ -151,6 +151,7 @@ def test_the_settings_may_name_an_interpreter(session: ClientSession, script: Pa
         (["--gpus", "0", "--gpu-ids", "0"], "--gpus 0"),
         (["--run-id", "a/b"], "--run-id 'a/b'"),
         (["--run-id", "a", "--sweep", "x=1,2"], "--run-id names one run"),
+        (["--slurm-partition", "gpu"], "--slurm-partition gpu: needs the Slurm launcher"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(

@@ -41,3 +41,9 @@ def test_the_front_of_a_name_stays_before_the_names_of_arguments_where_it_tells_
     name = "resnet50 learning-rate=1e-3 batch-size=64 seed=64"
     assert fitted_name(name, 16) == "l=1e-3 b=64 s=64"
     assert fitted_name(name, 16, keeps_front=True) == "resn… 1e-3 64 64"
+
+
+def test_names_of_arguments_keep_what_tells_them_from_others_of_the_run() -> None:
+    name = "train lr=3e-3 steps=30"
+    assert fitted_name(name, 17) == "tra… lr=3e-3 s=30"
+    assert fitted_name(name, 18, others=["lr", "seed", "steps"]) == "tra… lr=3e-3 st=30"

@@ -206,7 +206,7 @@ def test_running_runs_at_different_steps_are_not_compared() -> None:
     assert not any(row.is_best for row in table.rows)
     assert heading_text(table) == "no best: no run has finished, and those that run are at different steps"
     assert row_sentence(table, table.rows[0]).endswith("so far, of 2 running, 1 stopped")
-    assert row_sentence(table, table.rows[1]) == "lr=3: no mean, 0/2 2 running at steps 22-783"
+    assert row_sentence(table, table.rows[1]) == "lr=3: no mean, 0/2 seeds, 2 running, at steps 22-783"
     ended = group_table([*begun, *later, member("--lr 9 --seed 0", 5.0)])
     assert [(row.values, row.is_best) for row in ended.rows] == [(("9",), True), (("1",), False), (("3",), False)]
 

@@ -107,8 +107,8 @@ class FakeCommands(CommandRunner):
     async def remove(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("remove", *run_ids)
 
-    async def move(self, run_id: str, by: int) -> CommandResult:
-        return self._record("move", run_id, by)
+    async def move(self, run_ids: Sequence[str], by: int) -> CommandResult:
+        return self._record("move", *run_ids, by)
 
     async def set_queue(self, *, held: bool) -> CommandResult:
         return self._record("hold" if held else "release")

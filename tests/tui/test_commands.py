@@ -59,7 +59,7 @@ def test_a_read_only_runner_changes_nothing(session: Session, runs: Runs) -> Non
         runner.stop(["abc"]),
         runner.edit(["abc"], name="other"),
         runner.submit(["train.py"]),
-        runner.move("abc", 1),
+        runner.move(["abc"], 1),
         runner.set_queue(held=True),
         runner.set_config("max_parallel", "1"),
     ]
@@ -155,6 +155,7 @@ def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.ended("abc", Status.FAILED, exit_code=1)
     result = play(runner.resume(["abc"]))
     assert (result.done, result.run_ids) == (True, ("abc",))
+    assert result.message == "abc: queued again from the beginning, limit 10m"
     assert directory.read().status is Status.QUEUED
     assert not play(runner.resume(["abc"])).done
 
@@ -162,7 +163,7 @@ def test_ended_runs_are_queued_again(runner: CommandRunner, runs: Runs) -> None:
 def test_a_run_is_moved_in_the_queue(runner: CommandRunner, runs: Runs) -> None:
     for run_id in ("a", "b", "c"):
         runs.queued(run_id)
-    assert play(runner.move("c", -2)).message == "c: number 1 of 3"
+    assert play(runner.move(["c"], -2)).message == "c: number 1 of 3"
 
 
 def test_the_queue_is_held_and_released(runner: CommandRunner, session: Session, runs: Runs) -> None:

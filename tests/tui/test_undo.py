@@ -245,13 +245,34 @@ def test_a_pinned_baseline_is_taken_back(runner: CommandRunner, runs: Runs) -> N
 def test_moves_are_taken_back_one_by_one(runner: CommandRunner, session: Session, runs: Runs) -> None:
     for run_id in ("a", "b", "c"):
         runs.queued(run_id)
-    play(runner.move("c", -1))
-    play(runner.move("c", -1))
-    play(runner.move("c", -1))  # it was there, so there is nothing to take back
+    play(runner.move(["c"], -1))
+    play(runner.move(["c"], -1))
+    play(runner.move(["c"], -1))  # it was there, so there is nothing to take back
     assert undo(runner) == "Undone. c: number 2 of 3"
     assert undo(runner).startswith("Undone. c: number 3 of 3")
     assert [run.id for run in waiting_runs(session)] == ["a", "b", "c"]
     assert undo(runner) == commands.NOTHING_TO_UNDO
+
+
+def test_runs_are_moved_together_and_back(runner: CommandRunner, session: Session, runs: Runs) -> None:
+    for run_id in "abcde":
+        runs.queued(run_id)
+
+    def order() -> str:
+        return "".join(run.id for run in waiting_runs(session))
+
+    assert play(runner.move(["d", "b"], -1)).message == "2 runs: moved to 1-3 of 5"
+    assert order() == "badce"
+    play(runner.move(["d", "b"], -9))
+    assert order() == "bdace"
+    refused = play(runner.move(["d", "b"], -1))
+    assert (refused.done, refused.message) == (False, "2 runs: first in the queue already")
+    play(runner.move(["d", "b"], 9))
+    assert order() == "acebd"
+    assert play(runner.move(["d"], 1)).message == "d: last in the queue already"
+    for expected in ("bdace", "badce", "abcde"):
+        assert undo(runner).startswith("Undone. 2 runs: back in their places")
+        assert order() == expected
 
 
 def test_a_hold_is_taken_back(runner: CommandRunner, session: Session, runs: Runs) -> None:
@@ -341,7 +362,7 @@ def test_a_change_in_progress_is_undone_when_it_is_made(
     async def at_once() -> list[str]:
         with monkeypatch.context() as patch:
             patch.setattr(queueing, "move", slow)
-            moves = [asyncio.create_task(runner.move("c", -2))]
+            moves = [asyncio.create_task(runner.move(["c"], -2))]
             await asyncio.sleep(0)
             undone = asyncio.create_task(runner.undo())
             await asyncio.sleep(0.05)

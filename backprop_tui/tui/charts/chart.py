@@ -11,7 +11,7 @@ from backprop_tui.plotting.plots import Curve, cell_at, draw_curve, mark_ends
 from backprop_tui.plotting.track import Pieces, Style
 from backprop_tui.presentation.curves import AxisUnit, column_labels, planned_text, row_labels
 from backprop_tui.tui.glyphs import Curves, Glyphs
-from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, blank, clip, ends, width_of
+from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, blank, clip, ends, width_of, wrapped
 
 _UNIT_SCALE = Scale(0.0, 1.0)
 _RESTART, _CURSOR, _NOTE = -1, -2, -3  # owners of canvas cells, besides the indices of the curves
@@ -123,8 +123,9 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
     frame = chart_frame(chart, width, height)
     if frame is None:
         body: list[Line] = [()] * (height - 1)
-        if body and not chart.has_points:
-            body[0] = (Piece(clip(chart.empty_text, width, glyphs), Token.MUTED),)
+        if not chart.has_points:
+            rows = wrapped(chart.empty_text, width)[: len(body)]
+            body[: len(rows)] = [(Piece(clip(row, width, glyphs), Token.MUTED),) for row in rows]
         return [*lines, *(padded(line, width) for line in body)]
     lines += _plot_lines(chart, frame, glyphs, has_gap=bool(chart.gap) and Piece(_GAP, Token.MUTED) not in lines[0])
     axis = ("└" if glyphs.unicode else "+") + glyphs.rule * (width - frame.margin - 1)

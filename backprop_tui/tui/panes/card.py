@@ -32,6 +32,7 @@ from backprop_tui.tui.lines import Line, Piece, Token, clip_with_path, wrapped
 from backprop_tui.tui.snapshot import Snapshot
 
 _MOST_ROWS = 3  # of a text
+_MUCH_ROOM = 12  # cells
 _IMPORTANT = {"": 0, "advice": 1, "resume": 2}  # the title and the lines that are shown first, then the others
 
 
@@ -187,9 +188,12 @@ def _rows(text: str, width: int, most: int, glyphs: Glyphs) -> list[str]:
 
 
 def _whole_clauses(text: str, width: int, glyphs: Glyphs) -> str:
-    """Advice without the clauses at its end that have no room in so many cells."""
+    """Advice without the clauses at its end that have no room in so many cells; with their first words in much room."""
     if cell_len(text) <= width:
         return text
-    clauses = re.split(r"(?<=[,;]) ", text)
-    shorter = (f"{' '.join(clauses[:count])} {glyphs.clipped}" for count in range(len(clauses) - 1, 0, -1))
-    return next((cut for cut in shorter if cell_len(cut) <= width), text)
+    for least, words in ((width - _MUCH_ROOM, re.split(r"(?<=[,;]) ", text)), (1, text.split(" "))):
+        shorter = (f"{' '.join(words[:count])} {glyphs.clipped}" for count in range(len(words) - 1, 0, -1))
+        cut = next((cut for cut in shorter if cell_len(cut) <= width), "")
+        if cell_len(cut) >= least:
+            return cut
+    return text

@@ -165,7 +165,7 @@ def _parameter_cell(table: GroupTable, row: GroupRow, index: int, glyphs: Glyphs
 
 def _count_cell(row: GroupRow, glyphs: Glyphs) -> Line:
     if row.member is not None:
-        return (Piece(row.member.standing.value, Token.MUTED),)
+        return (Piece(_word(row.member), Token.MUTED),)
     counted, *_ = count_text(row.setting).split(" ")
     pieces = [Piece(counted)]
     for standing in Standing:
@@ -273,7 +273,12 @@ def row_note(table: GroupTable, row: GroupRow) -> str:
 
 
 def _member_note(member: Member, name: str) -> str:
-    return f"{name} ({member.run_id}), {member.standing}; enter opens it"
+    return f"{name} ({member.run_id}), {_word(member)}; enter opens it"
+
+
+def _word(member: Member) -> str:
+    """A run that counts is called by its status, as in the list of runs."""
+    return str(member.record["status"]) if member.standing is Standing.FINISHED else member.standing.value
 
 
 def _key_note(table: GroupTable) -> str:

@@ -401,9 +401,9 @@ def _used_columns(unfinished: Iterable[KnownRun]) -> frozenset[str]:
 
 
 def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
-    """How wide the column of the GPUs has to be: names of other machines need more."""
-    longest = max((cell_len(place_of(run.record, here)) for run in _active(unfinished)), default=0)
-    return max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
+    """How wide the column of the GPUs has to be: names of other machines need more, and 0 if no run has any text."""
+    longest = max((cell_len(_gpu_or_position(run, here)) for run in unfinished), default=0)
+    return longest and max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 
 
 def _items(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.numbers import percent_done
+from backprop_tui.presentation.run_facts import settings_of
 from backprop_tui.presentation.run_fields import own_result
 from backprop_tui.presentation.run_line import BEST, RunLine, Tone
 from backprop_tui.presentation.run_order import RunSort
@@ -150,7 +151,7 @@ def run_columns(
 ) -> RunColumns:
     """The columns at a width, without the hidden ones; names of machines in the `gpu` column shorten the run's.
 
-    `used` are the columns that have something to show.
+    `used` are the columns that have something to show; the name has the cells of a `gpu` column of none.
     """
     if width < _LEAST + _SPARE:
         return _narrow(width)
@@ -158,13 +159,15 @@ def run_columns(
     wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
     shorter = max(0, wider - spare)
     shown: dict[str, int] = {"name": _NAME - shorter, "gpu": LEAST_GPU_CELLS + wider}
+    if not gpu:
+        shown = {"name": _NAME + LEAST_GPU_CELLS, "gpu": 0}
     taken = _WITHOUT_ADDITIONS + wider - shorter
     for column, size, cost in _ADDITIONS:
         if column in hidden:
             continue
         if taken + cost > width - MARGIN - _SPARE:
             break
-        shown[column] = size
+        shown[column] = size + (LEAST_GPU_CELLS if column == "name" and not gpu else 0)
         taken += cost
     spare = max(0, width - MARGIN - taken)
     if "timebox" not in shown and spare >= _SPARE:
@@ -315,12 +318,13 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
 
 def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
     """A long name without the arguments that unfinished runs of that name share, then cut so that they still differ."""
+    others: Collection[str] = settings_of(row.run.record) if row.run and cell_len(name) > cells - 2 else ()
     if row.member:
-        return "  " + clip_name(name, cells - 2, glyphs)
+        return "  " + clip_name(name, cells - 2, glyphs, others=others)
     if row.run is not None and row.run.short and cell_len(name) > cells and name == row.name:
         front = split_point(row.run.name)[0]
         name = name if row.run.short == row.run.label else sanitize(f"{front} {row.run.short}")
-    return clip_name(name, cells, glyphs, keeps_front=row.keeps_front)
+    return clip_name(name, cells, glyphs, keeps_front=row.keeps_front, others=others)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:

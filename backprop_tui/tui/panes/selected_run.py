@@ -407,9 +407,10 @@ class SelectedRun(Vertical):
         # A user reads the log.
         is_folded = self.tab == LOG and (self.log_view.page_shown.elsewhere or is_too_high)
         room = 1 if is_folded else max(1, min(_CARD_ROWS, height - 1 - _LEAST_TAB_ROWS), height - 7)
-        if room < len(lines):
-            lines = draw_card(shown, width, self._glyphs, rows=room)
-        if lines and not is_folded and height > len(lines) + 8:
+        free = height - 1 - (self._tab_rows() or height)  # rows that the tab leaves
+        if max(room, free) < len(lines):
+            lines = draw_card(shown, width, self._glyphs, rows=max(room, free))
+        if lines and not is_folded and height > len(lines) + 8 and (len(lines) <= room or len(lines) < free):
             lines.append(())
         rows = len(lines)
         card.display = rows > 0

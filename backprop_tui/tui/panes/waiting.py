@@ -436,14 +436,17 @@ def _draw_check(row: CheckRow, columns: _Columns, glyphs: Glyphs, *, chosen: boo
         builder.put(clip(row.now, min(room, width - _NOW_AT - 1), glyphs), token)
         builder.at(columns.limit if builder.column < columns.limit else builder.column + 2)
         builder.put(clip(row.limit, width - builder.column, glyphs), token)
+        more: list[Line] = []
     else:
-        builder.put(clip(row.now, width - _NOW_AT - 1, glyphs), token)
+        first, *rest = wrapped(row.now, max(1, width - _NOW_AT - 1))
+        builder.put(clip(first, width - _NOW_AT - 1, glyphs), token)
+        more = [LineBuilder().at(_NOW_AT).put(clip(text, width - _NOW_AT, glyphs), token).line() for text in rest]
     if not row.remedy:
-        return [builder.line()]
+        return [builder.line(), *more]
     text, remedy_token = (f"{REMEDY_MARK}{row.remedy}", Token.ACCENT) if row.remedies else (row.remedy, Token.MUTED)
     at = columns.remedy
     at = None if at is None else max(at, builder.column + 2)
     if at is not None and at + cell_len(text) <= width:
-        return [builder.at(at).put(text, remedy_token, chosen=chosen).line()]
+        return [builder.at(at).put(text, remedy_token, chosen=chosen).line(), *more]
     below = LineBuilder().at(_NOW_AT).put(clip(text, width - _NOW_AT, glyphs), remedy_token, chosen=chosen)
-    return [builder.line(), below.line()]
+    return [builder.line(), *more, below.line()]

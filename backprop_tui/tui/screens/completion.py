@@ -121,7 +121,8 @@ def option_in_value(before: str) -> str | None:
 class Completion:
     """What tab does to the word under the cursor: complete the common part, then cycle through the candidates.
 
-    Dashes alone choose nothing, and neither does an empty word: there the first tab lists all candidates.
+    Dashes alone choose nothing, and neither does an empty word: there the first tab lists all candidates, unless all
+    are shown already.
     """
 
     def __init__(self) -> None:
@@ -181,9 +182,13 @@ def draw_completions(completion: Completion, width: int, glyphs: Glyphs, *, tab_
         return []
     key, what = ("-", "begins one") if tab_leaves else ("tab", _TABS[completion.lists_next])
     room, rows = width - len(f"{glyphs.clipped} {key} {what}"), _MAX_LISTED_ROWS if completion.is_listed else 1
+    shown_from = 0
     lines, end = _rows(completion, 0, room, rows, glyphs)
     while chosen >= end:
+        shown_from = end
         lines, end = _rows(completion, end, room, rows, glyphs)
+    if lines and end - shown_from == len(words) and what == _TABS[True]:
+        completion.is_listed, what = True, _TABS[False]
     lines[-1].extend(hint(key, what, before=" "))
     return [line.line() for line in lines]
 

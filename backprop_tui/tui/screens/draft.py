@@ -14,13 +14,20 @@ from urllib.parse import unquote
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import argument_start
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.tui.screens.shell_line import VARIABLE, ShellLine, join_lines, line_word, split_commands, split_line
+from backprop_tui.tui.screens.shell_line import (
+    CONTROLS,
+    PICTURES,
+    VARIABLE,
+    ShellLine,
+    join_lines,
+    line_word,
+    split_commands,
+    split_line,
+)
 
 _INTERPRETER = re.compile(r"(.*/)?python3?(\.\d+)?")
 _SCRIPT_SUFFIXES = (".py", ".sh")
 _FILE_URL = "file://"
-_PICTURES = {code: 0x2400 + code for code in range(32)} | {127: 0x2421}
-_CONTROLS = {picture: code for code, picture in _PICTURES.items()}
 _TILDE = re.compile(r"(?<!\S)~[\w.-]*(?=/|\s|$)")
 PROGRAM = "backprop-tui"
 
@@ -87,12 +94,17 @@ def _split(text: str) -> ShellLine:
 @lru_cache(maxsize=4)  # a form asks for the parts of the same line many times after each key
 def _split_line(line: str) -> ShellLine:
     words, idle = split_line(line)
-    return ShellLine([word.translate(_CONTROLS) for word in words], idle)
+    return ShellLine([word.translate(CONTROLS) for word in words], idle)
+
+
+def words_in(text: str) -> tuple[str, ...]:
+    """The words of arguments as they are shown in a row. Raises ValueError if a quotation is not closed."""
+    return tuple(word.translate(CONTROLS) for word in shlex.split(text))
 
 
 def line_of(words: Iterable[str]) -> str:
-    """The command line of words, in one line: a control character is shown by its picture, such as ␊."""
-    return " ".join(map(line_word, words)).translate(_PICTURES)
+    """The command line of words, in one line: a control character is shown by its picture."""
+    return " ".join(map(line_word, words)).translate(PICTURES)
 
 
 def split_command(text: str) -> tuple[list[str], list[str]]:
@@ -230,6 +242,11 @@ def in_terms_of_fields(problem: str, draft: Draft) -> str:
     return about if PROGRAM in hint else text + semicolon + _OPTION.sub(_place_of_option, hint)
 
 
+def place_of_option(option: str) -> str:
+    """Where the value of an option of `run` is typed in the form."""
+    return _LABELS[_FIELDS.get(option, MORE)] + ("" if option in _FIELDS else f" {option}")
+
+
 def _place_of_option(match: re.Match[str]) -> str:
     from backprop_tui.client.request_words import OPTION_NAMES
     from backprop_tui.client.run_request import IN_FORM
@@ -252,7 +269,7 @@ def words_of(draft: Draft) -> tuple[str, ...]:
     for field, option in _EACH_WORD.items():
         for word in shlex.split(draft.get(field, "")):
             options += [option, word.removeprefix("#")]
-    options += shlex.split(draft.get(MORE, ""))
+    options += words_in(draft.get(MORE, ""))
     return (*options, *command.options, *command.words)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from math import prod
@@ -22,9 +22,9 @@ from backprop_tui.domain.arguments import (
 )
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.resume_arguments import outdated_output
+from backprop_tui.domain.resume_arguments import misspelled_arguments, outdated_output
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, split_command
+from backprop_tui.tui.screens.draft import COMMAND, SWEEP, SWEPT, Draft, line_of, parse_command, split_command, words_in
 
 _NOT_LISTED = re.compile(r"[\[\](){}<>'\"\\]")
 
@@ -156,9 +156,24 @@ class EditedCommand:
                 )
         return refused
 
+    def misspelled(self) -> list[str]:
+        """The options that the script does not define, each with a similar one that it does."""
+        unknown = misspelled_arguments(self.arguments, self.syntax)
+        if not unknown:
+            return []
+        script = os.path.basename(parse_command(self.text).script or "") or "the script"
+        return [f"{script} defines no {given}, but {meant}" for given, meant in unknown.items()]
+
+    @property
+    def doubt(self) -> str:
+        """What the verdict about the runs is limited by; empty if nothing is known against the arguments."""
+        if self.refused_values():
+            return "the script does not take these arguments"
+        return "an option may be misspelled" if self.misspelled() else ""
+
     def refusals(self, *, asks: bool = False) -> list[str]:
-        """What the script is known to refuse. `asks`: enter queues it nevertheless."""
-        texts = [sanitize(str(refused)) for refused in self.refused_values().values()]
+        """What the script is likely to refuse. `asks`: enter queues it nevertheless."""
+        texts = [sanitize(str(each)) for each in (*self.misspelled(), *self.refused_values().values())]
         before = "enter again queues it as it is: " if asks else ""
         return [f"{before}{texts[0]}", *texts[1:]] if texts else []
 
@@ -172,7 +187,7 @@ class EditedCommand:
         A value that would be read as an option, and an empty one before a positional argument, are joined by `=`.
         """
         arguments = self.arguments
-        arguments[place] = changed = arguments[place].with_text(text)
+        arguments[place] = changed = replace(arguments[place], values=words_in(text))
         is_joinable = changed.name.startswith("--") and len(changed.values) <= 1
         if is_joinable and parse_arguments(words_of_arguments(arguments), self.syntax) != arguments:
             arguments[place] = replace(changed, values=changed.values or ("",), joint="=")
@@ -180,9 +195,13 @@ class EditedCommand:
         typed = self.typed - {identity} if _NOT_LISTED.search(text) else self.typed | {identity}
         return replace(self._with_arguments(arguments), typed=typed)
 
+    def with_change(self, place: int | None, text: str) -> EditedCommand:
+        """Changes the value at a place; without one, `text` are arguments to add. Raises ValueError as both do."""
+        return self.with_added(text) if place is None else self.with_value(place, text)
+
     def with_added(self, text: str) -> EditedCommand:
         """Adds arguments before a `--`. Raises ValueError if a quotation is not closed."""
-        arguments, added = self.arguments, parse_arguments(shlex.split(text), self.syntax)
+        arguments, added = self.arguments, parse_arguments(words_in(text), self.syntax)
         place = next((index for index, argument in enumerate(arguments) if argument.name == LITERAL), len(arguments))
         arguments[place:place] = added
         new = identities(arguments)[place : place + len(added)]

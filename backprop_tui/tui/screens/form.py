@@ -26,7 +26,7 @@ from backprop_tui.tui.editor import editor_words
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, wrapped
 from backprop_tui.tui.screens.draft import Field
-from backprop_tui.tui.screens.shell_line import join_lines
+from backprop_tui.tui.screens.shell_line import NEWLINE, join_lines
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.textual_patches.line_input import LineInput
 from backprop_tui.tui.widgets.line_widget import LineWidget, border_hints
@@ -39,12 +39,13 @@ _MAX_SENTENCE_ROWS = 4  # of the status
 
 
 class FieldInput(LineInput):
-    """One line of text; several pasted lines are joined."""
+    """One line of text; several pasted lines are joined, but in a quotation they stay lines."""
 
     def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
         event.stop()
-        self.replace(sanitize(join_lines(event.text)), *self.selection)
+        start, end = sorted(self.selection)
+        self.replace(sanitize(join_lines(event.text, self.value[:start])), start, end)
 
 
 class WrappedInput(FieldInput):
@@ -186,6 +187,15 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
             rows = [*rows[: _MAX_SENTENCE_ROWS - 1], f"{last.rstrip()} {self.glyphs.clipped}"]
         return [(Piece(clip(row, self.text_width, self.glyphs), token, bold=bold),) for row in rows]
 
+    def named_lines(self, name: str, text: str) -> list[Line]:
+        """A name, and its text in a few rows beside it."""
+        rows = [row.strip() for row in wrapped(text, self.text_width - len(INDENT))][:_MAX_SENTENCE_ROWS]
+        names = [name, *[""] * (len(rows) - 1)]
+        return [
+            (Piece(f"{name:<{len(INDENT)}}", Token.MUTED), Piece(clip(row, self.text_width - len(INDENT), self.glyphs)))
+            for name, row in zip(names, rows, strict=True)
+        ]
+
     def marked_lines(self, state: str, text: str, token: Token, *, bold: bool = False) -> list[Line]:
         return self.wrapped_lines(f"{self.glyphs.state(state)} {text}", token, bold=bold)
 
@@ -193,7 +203,7 @@ class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):
         """Returns the text as one line after it was edited in the user's editor. Raises ValueError if that fails."""
         words = editor_words(os.environ)
         with tempfile.NamedTemporaryFile("w", suffix=".sh", prefix="command-", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+            file.write(f"{text.replace(NEWLINE, chr(10))}\n")
             file.flush()
             try:
                 with self.app.suspend():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -15,7 +14,6 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
-from backprop_tui.client.run_request import SWEEP_OF_WAITING
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -26,7 +24,7 @@ from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hints
-from backprop_tui.tui.run_requests import RunSource
+from backprop_tui.tui.run_requests import RunSource, submit_lines
 from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
     COMMAND,
@@ -40,7 +38,6 @@ from backprop_tui.tui.screens.draft import (
     Field,
     commands_of,
     draft_of,
-    drafts_of,
     in_terms_of_fields,
     is_empty,
     left_out,
@@ -49,6 +46,7 @@ from backprop_tui.tui.screens.draft import (
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput
+from backprop_tui.tui.screens.recent_drafts import RecentDrafts
 from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -87,9 +85,9 @@ class NewRun(CompletingForm):
         syntax = None if source is None else source.syntax
         self._state = self._state_of(draft, EditedCommand.of(draft, syntax, has_source=source is not None))
         self._priority = self._state.fields["priority"]
+        self._pending: ArgumentTable.Changed | None = None  # the text in the table that is not in the command yet
         self._changes: list[tuple[str, _State]] = []  # what was changed, and the state before
-        self._recent: list[Mapping[str, str]] | None = None
-        self._recent_index = -1
+        self._recent = RecentDrafts(commands)
         self._changed = asyncio.Event()
         self._verdict: StartVerdict | None = None
         self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last
@@ -163,15 +161,33 @@ class NewRun(CompletingForm):
 
     def refresh_state(self, *, fill: bool = False) -> None:
         """Shows what was changed, and has it checked; `fill` fills in the fields, too."""
-        self._error, self._queued, self._has_asked = "", "", False
         if fill:
             self.fill(self._state.fields)
-        self._changed.set()
         self._lay_out_folded()
         self._show_rows()
-        self._draw_heading()
         self._draw_more()
+        self._judge_again()
+
+    def _judge_again(self) -> None:
+        """Has the command checked with the text in the table, as if that were in it already."""
+        self._error, self._queued, self._has_asked = "", "", False
+        self._pending = self._table.pending
+        self._changed.set()
+        self._draw_heading()
         self.draw_status()
+
+    @property
+    def _judged(self) -> EditedCommand:
+        """The command with the text in the table."""
+        with suppress(ValueError):  # the command cannot be read
+            if (pending := self._pending) is not None:
+                return self._state.command.with_change(pending.place, pending.text)
+        return self._state.command
+
+    @on(ArgumentTable.Typed)
+    def _argument_typed(self) -> None:
+        if self._pending is not None or self._table.pending is not None:
+            self._judge_again()
 
     def _show_rows(self) -> None:
         rows = self._state.command.rows()
@@ -188,11 +204,12 @@ class NewRun(CompletingForm):
         elif source.to_edit:
             title = f"Edit {sanitize(source.name)}"
         else:
-            differs = self._state.command.differences() if self._state.command.has_source else 0
+            differs = self._judged.differences() if self._judged.has_source else 0
             title = f"Rerun {sanitize(source.name)} {self.glyphs.between} differs from {source.run_id} in {differs}"
         box = self.query_one("#form")
         box.border_title = clip(title, self.text_width - 2, self.glyphs)
-        enter = "save" if self._edits else "queue · ctrl+n keep open"
+        does = "save" if self._edits else "queue"
+        enter = "add" if self._table.is_adding else does if self._edits else f"{does} · ctrl+n keep open"
         kept = "close" if source is not None else "close, draft kept"
         self.KEYS = f"enter {enter} · ctrl+o {'less' if self._is_open else 'more'} · esc {kept}"
 
@@ -212,18 +229,18 @@ class NewRun(CompletingForm):
         lines: list[Line] = []
         python = None if self._verdict is None else self._verdict.python
         if python:
-            room = self.text_width - len(INDENT)
-            lines.append((Piece(f"{'Python':<13}", Token.MUTED), Piece(clip(python, room, self.glyphs))))
+            lines += self.named_lines("Python", python)
         if self._is_open:
             lines += self.wrapped_lines(same_as(self._placed), Token.MUTED)
         warning = None if self._verdict is None else self._verdict.warning
-        hint = "" if self._state.fields[SWEEP] else self._state.command.sweep_hint(asks=self._has_asked)
+        hint = "" if self._state.fields[SWEEP] else self._judged.sweep_hint(asks=self._has_asked)
         if (runs := len(self._commands_typed)) > 1:
             asks = "enter again: " if self._has_asked else ""
             hint = f"{asks}{runs} runs, one for each command, which may run at the same time"
-        stale, left = self._state.command.outdated_output(), left_out(self._state.fields[COMMAND])
-        refused = self._state.command.refusals(asks=self._has_asked)
-        for text in filter(None, (self._note, left, stale, warning, *refused, hint)):
+        stale, left = self._judged.outdated_output(), left_out(self._state.fields[COMMAND])
+        refused = self._judged.refusals(asks=self._has_asked)
+        unknown = () if self._verdict is None else set(self._verdict.misspelled).difference(self._judged.misspelled())
+        for text in filter(None, (self._note, left, stale, warning, *unknown, *refused, hint)):
             lines += self.marked_lines("conservative", text, Token.WARN)
         lines += self._verdict_lines()
         if self._error:
@@ -242,26 +259,18 @@ class NewRun(CompletingForm):
         if self._verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
         if self._edits:
-            if self._verdict.runs > 1:
-                return self.marked_lines("failed", f"{SWEEP_OF_WAITING}: N opens a new form", Token.BAD)
-            moves = self._state.fields["priority"] != self._priority
-            place = "its priority decides its place in the queue" if moves else "it keeps its place in the queue"
-            return self.marked_lines("completed", place, Token.OK)
-        state, token = ("completed", Token.OK) if self._verdict.starts else ("waiting", Token.INFO)
-        text = self._verdict.text
-        if self._state.command.refused_values():
-            state, token, text = "conservative", Token.WARN, f"{text}, but the script does not take these arguments"
-        return self.marked_lines(state, text, token, bold=True)
+            return self.marked_lines(*self._verdict.of_waiting(moves=self._state.fields["priority"] != self._priority))
+        return self.marked_lines(*self._verdict.sentence(self._judged.doubt), bold=True)
 
     # What is typed
 
     @property
     def draft(self) -> dict[str, str]:
-        return {**self._state.fields, **self._state.command.kept()}
+        return {**self._state.fields, **self._judged.kept()}
 
     @property
     def _placed(self) -> dict[str, str]:
-        return self._state.command.placed(self._state.fields)
+        return self._judged.placed(self._state.fields)
 
     @property
     def _commands_typed(self) -> Sequence[str]:
@@ -281,8 +290,8 @@ class NewRun(CompletingForm):
 
     @property
     def _is_undecided(self) -> bool:
-        has_list = not (self._edits or self._state.fields[SWEEP]) and self._state.command.is_undecided
-        return has_list or len(self._commands_typed) > 1 or bool(self._state.command.refused_values())
+        has_list = not (self._edits or self._state.fields[SWEEP]) and self._judged.is_undecided
+        return has_list or len(self._commands_typed) > 1 or bool(self._judged.doubt)
 
     def _remember(self, change: str) -> None:
         """Keeps the state before a change for ctrl+z; changes of one field in a row are one step."""
@@ -320,8 +329,7 @@ class NewRun(CompletingForm):
     def _argument_changed(self, message: ArgumentTable.Changed) -> None:
         command = self._state.command
         with suppress(ValueError):  # a quotation is being typed
-            place, text = message.place, message.text
-            changed = command.with_added(text) if place is None else command.with_value(place, text)
+            changed = command.with_change(place := message.place, text := message.text)
             if not message.goes_on or changed.names == command.names:
                 self._change(changed, f"added {text}" if place is None else f"argument {place}")
 
@@ -377,14 +385,9 @@ class NewRun(CompletingForm):
         self.run_worker(self._fill_in_recent(), group="recent")
 
     async def _fill_in_recent(self) -> None:
-        if self._recent is None:
-            drafts: list[Mapping[str, str]] = []
-            with suppress(BackpropError):
-                drafts = drafts_of(await self._commands.recent_commands())
-            self._recent = drafts
-        if self._recent:
-            self._recent_index = (self._recent_index + 1) % len(self._recent)
-            self.replace_draft(self._recent[self._recent_index], "history")
+        draft = await self._recent.next()
+        if draft is not None:
+            self.replace_draft(draft, "history")
         else:
             self._error = "no recent commands"
             self.draw_status()
@@ -478,15 +481,11 @@ class NewRun(CompletingForm):
         """Changes the run, or queues one for each line; after one that is refused, what is left stays in the form."""
         if self._source is not None and self._source.to_edit:
             return await self._commands.change_queued(self._source.run_id, lines[0])
-        commands = self._commands_typed
-        queued: tuple[str, ...] = ()
-        for number, words in enumerate(lines):
-            result = await self._commands.submit(words)
-            if not result.done and queued:
-                self._change(self._state.command.with_text(" ; ".join(commands[number:])), f"queued {len(queued)}")
-                return replace(result, message=f"queued {' '.join(queued)}; then: {result.message}")
-            queued += result.run_ids
-        return replace(result, run_ids=queued)
+        result, left = await submit_lines(self._commands, lines)
+        if left and result.run_ids:
+            rest = " ; ".join(self._commands_typed[-left:])
+            self._change(self._state.command.with_text(rest), f"queued {len(result.run_ids)}")
+        return result
 
     @property
     def syntax(self) -> OptionSyntax:

@@ -25,7 +25,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.run_fields import FIXED, all_columns
 from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
-from backprop_tui.tui.actions import MAIN_ACTIONS, TEXT_ACTIONS, bindings
+from backprop_tui.tui.actions import BY_ID, MAIN_ACTIONS, TEXT_ACTIONS, bindings
 from backprop_tui.tui.clipboard import copy_text
 from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glossary import glossary
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from backprop_tui.tui.screens.panes_screen import PanesScreen
 
 _MAX_RUNS = 200
+_FAR = 1_000_000  # places in a queue
 _VALUE = 20  # cells of the value of a setting
 _MARGINS = 8  # cells of a row that are not text, with the frame and the scrollbar
 _EXPLAINS, _WITHIN = 0.5, 0.3  # the scores of an explanation, and of letters within a word (`oom` in `zoom`)
@@ -141,6 +142,11 @@ def main_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
         call = partial(screen.run_user_command, command)
         yield PaletteEntry(title=command.name, key=" ".join(own_keys[target]), keywords=command.line, call=call)
     runs = screen.snapshot.runs
+    if screen.offered([BY_ID["later"]]) and screen.check_action("later", ()):
+        for title, by in (("front", -_FAR), ("back", _FAR)):
+            move = partial(screen.action_move_in_queue, by)
+            keywords = "first last end priority reorder"
+            yield PaletteEntry(title=f"Move the run to the {title} of the queue", keywords=keywords, call=move)
     for key in dict.fromkeys((*all_columns(runs), *FIXED)):
         field = screen.runs_table.view.column(key)
         if field is not None:

@@ -54,7 +54,7 @@ class RemedyActions:
             case RemedyKind.RELEASE:
                 self._report(await self._commands.set_queue(held=False))
             case RemedyKind.MOVE:
-                self._report(await self._commands.move(run.id, -(run.queue_position or 1)))
+                self._report(await self._commands.move([run.id], -(run.queue_position or 1)))
             case RemedyKind.OPEN:
                 self._screen.go_to(remedy.run_id)
             case RemedyKind.STOP:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class RunActions:
     def __init__(self, commands: CommandRunner, screen: PanesScreen) -> None:
         self._commands = commands
         self._screen = screen
-        self._places: Counter[str] = Counter()  # that runs are still to be moved by
+        self._places: Counter[tuple[str, ...]] = Counter()  # that runs are still to be moved by
 
     async def stop(self, targets: Targets) -> None:
         runs = self._applicable("stop", targets)
@@ -126,24 +126,24 @@ class RunActions:
                 self._report(await self._commands.edit([run.id], max_run_seconds=seconds))
 
     async def move(self, targets: Targets, by: int) -> None:
-        """Moves a single queued run by this many places."""
-        waiting = self._applicable("later", targets)
-        if len(waiting) > 1:
-            self._screen.tell(f"{targets.named(waiting)} are waiting. Move one at a time", bad=True)
-        elif waiting:
-            await self._move(waiting[0].id, by)
+        """Moves queued runs by this many places, those of each queue together."""
+        queues: dict[object, list[str]] = defaultdict(list)
+        for run in self._applicable("later", targets):
+            queues[None if run.run is None else run.run.queue].append(run.id)
+        for run_ids in queues.values():
+            await self._move(tuple(run_ids), by)
 
-    async def _move(self, run_id: str, by: int) -> None:
-        """Moves a run; what is asked for meanwhile is one more move, of as many places as all of that."""
-        is_moving = run_id in self._places
-        self._places[run_id] += by
+    async def _move(self, run_ids: tuple[str, ...], by: int) -> None:
+        """Moves runs; what is asked for meanwhile is one more move, of as many places as all of that."""
+        is_moving = run_ids in self._places
+        self._places[run_ids] += by
         try:
-            while not is_moving and self._places[run_id]:
-                by, self._places[run_id] = self._places[run_id], 0
-                self._report(await self._commands.move(run_id, by), quiet=True)
+            while not is_moving and self._places[run_ids]:
+                by, self._places[run_ids] = self._places[run_ids], 0
+                self._report(await self._commands.move(run_ids, by), quiet=True)
         finally:
             if not is_moving:
-                del self._places[run_id]
+                del self._places[run_ids]
 
     async def remove(self, targets: Targets) -> None:
         """Leaves those that another run waits for, and names the runs that do."""

@@ -11,7 +11,7 @@ from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import SHELL_WORDS, TargetKind, find_target, is_launcher
 from backprop_tui.domain.word_set import word_set
 
-_PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:\[[^\]]*\]|[\w.-]+@\S*?)?[$>%#]\s+")  # (base) me@host:~/x$
+_PROMPT = re.compile(r"^\s*(?:\([\w.-]+\)\s*)?(?:\[[^\]]*\]|[\w.-]+@\S*?)?[$>%#]\s")  # (base) me@host:~/x$
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _BEFORE_PROGRAM = re.compile(rf"{VARIABLE.pattern}|nohup$")
 _SPACE = r" \t\r\n"
@@ -23,6 +23,13 @@ _IDLE = rf"{_OUTPUT}|<[{_SPACE}]*/dev/null|[&;][{_SPACE}]*(?=$|#)|{_COMMENT}"
 _PIECE = re.compile(rf"(?P<idle>{_IDLE})|(?P<word>{_WORD})|(?P<operator>[|&;<>]+)", re.DOTALL)
 _LITERAL = re.compile(r"""'[^']*'|\\.|"(?P<double>(?:\\.|[^"\\])*)\"""", re.DOTALL)
 _EXPANSION = re.compile(r"(?<!\\)(?:\$[A-Za-z_]\w*|\$[{(]|`)")
+# A comment, whose quotes mean nothing, a quotation, or one that is not closed.
+_QUOTATION = re.compile(rf"""{_COMMENT}|(?s:{_QUOTED}|(?P<open>'[^']*\Z|"(?:\\.|[^"\\])*\\?\Z))""")
+NEWLINE = "\N{RETURN SYMBOL}"
+# A command is one line: control characters in its quotations are shown by pictures, such as ␉, and are themselves again
+# in the words of the command.
+PICTURES = {code: 0x2400 + code for code in range(32)} | {ord("\n"): ord(NEWLINE), 127: 0x2421}
+CONTROLS = {picture: code for code, picture in PICTURES.items()}
 _ENDS_OPEN = re.compile(r"[|&;]$")
 _EXPECTS_COMMAND = re.compile(r"(?:[|&;{(]|\b(?:do|then|else))$")
 # A first line that begins with one of these is the start of lines for a shell, which no terminal has wrapped.
@@ -44,24 +51,54 @@ class NeedsShell(ValueError):
         self.problem = problem
 
 
-def join_lines(pasted: str) -> str:
+def join_lines(pasted: str, before: str = "") -> str:
     """Joins lines, with or without a backslash at their ends, and drops prompts; `;` is put before another command.
 
-    A blank at either end stays: terminals put one behind the name of a dropped file, and words are typed after it.
+    A blank at either end stays: terminals put one behind the name of a dropped file, and words are typed after it. A
+    newline in a quotation stays, too, as its picture, also in one that is open in the text `before`.
     """
-    lines = [line.strip() for line in pasted.splitlines()]
-    if not all(line.startswith("#") for line in lines if line):
-        lines = [line for line in lines if not line.startswith("#")]
-    joined, is_continued, is_program = "", False, False
-    for line in filter(None, lines):
-        part = _PROMPT.sub("", line).removesuffix("\\").strip()
+    opened = _open_quote(before)
+    text = _QUOTATION.sub(_in_one_line, opened + re.sub(r"\r\n?", "\n", pasted))
+    lines = text.splitlines()
+    if not all(line.lstrip().startswith("#") for line in lines if line.strip()):
+        lines = [line for line in lines if not line.lstrip().startswith("#")]
+    joined, is_program, glue = "", False, ""
+    for line in filter(str.strip, lines):
+        rest = _PROMPT.sub("", line)
+        part = rest.strip().removesuffix("\\").strip()
         is_program = is_program or (not joined and part.partition(" ")[0] in _SHELL_PROGRAM)
         begins = not part.startswith("-") and (is_program or _is_another(joined.rpartition(" ; ")[2], part))
-        if joined:
-            joined += " ; " if begins and not is_continued and not _EXPECTS_COMMAND.search(joined) else " "
-        joined, is_continued = joined + part, line.endswith("\\")
-    before, after = (" " if joined and end in (" ", "\t") else "" for end in (pasted[:1], pasted[-1:]))
-    return before + joined + after
+        if joined and begins and glue == "\n":
+            joined += " " if _EXPECTS_COMMAND.search(joined) else " ; "
+        elif joined:
+            joined += " " if glue or rest[0].isspace() else ""
+        joined, glue = joined + part, _glue(rest)
+    first, last = (" " if joined and end in (" ", "\t") else "" for end in (text[:1], text[-1:]))
+    return (first + joined + last).removeprefix(opened)
+
+
+def _open_quote(before: str) -> str:
+    """The mark of the quotation that a text ends in; empty if it ends in none."""
+    return next((match["open"][0] for match in _QUOTATION.finditer(before) if match["open"]), "")
+
+
+def _in_one_line(match: re.Match[str]) -> str:
+    """A quotation without newlines, and no comment behind a command that another line follows."""
+    quotation = match[0]
+    if quotation[0] == "#":  # it would take the next line in
+        begins_line = not match.string[: match.start()].rpartition("\n")[2].strip()
+        return quotation if begins_line or not match.string[match.end() :].strip() else ""
+    if quotation[0] not in "'\"":
+        return quotation
+    continued = quotation.replace("\\\n", "") if quotation[0] == '"' else quotation
+    return continued.translate(PICTURES)
+
+
+def _glue(line: str) -> str:
+    """What is between a line and the next: a backslash at its end joins the words, as in a shell."""
+    is_continued = re.search(r"(?<!\\)(?:\\\\)*\\\s*$", line) is not None
+    before = line.rstrip().removesuffix("\\")
+    return "\n" if not is_continued else " " if before[-1:].isspace() or line[-1:].isspace() else ""
 
 
 def _is_another(before: str, line: str) -> bool:

@@ -17,8 +17,9 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Token, clip
+from backprop_tui.tui.screens.draft import words_in
 from backprop_tui.tui.screens.edited_command import ArgumentRow, RefusedValue
-from backprop_tui.tui.screens.shell_line import NeedsShell, join_lines, split_line
+from backprop_tui.tui.screens.shell_line import PICTURES, NeedsShell, join_lines, split_line
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_NAME = 28
@@ -92,7 +93,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         """The cursor is at another place or in another text, or a text was refused."""
 
     class Submitted(Message):
-        """Enter was pressed."""
+        """Enter was pressed, and it added nothing."""
 
     def __init__(self, *, glyphs: Glyphs, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(glyphs=glyphs, id=id)
@@ -117,7 +118,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         self._notes, self._refused, self._marks = notes, refused, marks
         is_adding, before = self.row is None, self.row
         self.rows = rows
-        self._place = min(self._place, len(rows))
+        self._place = len(rows) if is_adding and self.has_focus else min(self._place, len(rows))
         row = self.row
         if row is None:
             self._edited = self._edited if is_adding else EditedText.at_end("")  # the row of the text is gone
@@ -128,7 +129,7 @@ class ArgumentTable(LineWidget, can_focus=True):
     def _stands_for(self, row: ArgumentRow) -> bool:
         if self._is_unfinished or row.now is None:
             return False
-        return self._edited.text == row.now.text or row.now.with_text(self._edited.text).values == row.now.values
+        return self._edited.text == row.now.text or words_in(self._edited.text) == row.now.values
 
     @property
     def line_count(self) -> int:
@@ -164,7 +165,7 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     def revert(self) -> bool:
         """Drops a text that cannot be read or is not in the command yet; returns whether there was one."""
-        is_dropped = self._is_unfinished or self._is_kept
+        is_dropped = self._is_unfinished or self.pending is not None
         if is_dropped:
             self._edited, self._problem = EditedText.all_of(_text_of(self.row)), ""
             self.post_message(self.Typed())
@@ -206,13 +207,25 @@ class ArgumentTable(LineWidget, can_focus=True):
         text, start = self._edited.text, self._edited.cursor - instead_of
         self._edit(EditedText(text[:start] + word + text[self._edited.cursor :], start + len(word)))
 
-    def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
-        """Changes the command as the text asks; `handle` does it at once instead of by a message."""
+    @property
+    def pending(self) -> Changed | None:
+        """The change that the text asks for, if that is not in the command yet."""
         row, text = self.row, self._edited.text
         if self._is_unfinished or not (text.strip() if row is None else self._is_kept):
-            return
-        self._edited = EditedText.at_end("") if row is None else self._edited
-        (handle or self.post_message)(self.Changed(None if row is None else row.place, text))
+            return None
+        return self.Changed(None if row is None else row.place, text)
+
+    @property
+    def is_adding(self) -> bool:
+        """Whether there is a text in the row that adds arguments: enter adds it and stays in that row."""
+        return self.row is None and bool(self._edited.text.strip())
+
+    def commit(self, handle: Callable[[Changed], object] | None = None) -> None:
+        """Changes the command as the text asks; `handle` does it at once instead of by a message."""
+        pending = self.pending
+        if pending is not None:
+            self._edited = EditedText.all_of(_text_of(self.row))
+            (handle or self.post_message)(pending)
 
     def on_key(self, event: events.Key) -> None:
         row = self.row
@@ -220,6 +233,8 @@ class ArgumentTable(LineWidget, can_focus=True):
             return  # the form completes what was typed
         if event.key in ("up", "down", "tab", "shift+tab", "enter") and self.refuses():
             pass
+        elif event.key in ("down", "enter") and self.is_adding:
+            self.commit()
         elif event.key in ("up", "down", "tab", "shift+tab"):
             place = self._place + (1 if event.key in ("down", "tab") else -1)
             if not 0 <= place <= len(self.rows):
@@ -240,7 +255,7 @@ class ArgumentTable(LineWidget, can_focus=True):
 
     def on_paste(self, event: events.Paste) -> None:
         event.stop()
-        self._edit(self._edited.insert(sanitize(join_lines(event.text))))
+        self._edit(self._edited.insert(sanitize(join_lines(event.text, self.text_before_cursor))))
 
     def _edit(self, edited: EditedText) -> None:
         row = self.row
@@ -296,7 +311,7 @@ class ArgumentTable(LineWidget, can_focus=True):
         line = LineBuilder().put(f" {clip(row.name or _POSITIONAL, _MAX_NAME, self.glyphs)}", token, bold=is_current)
         line.at(column)
         if self._marks and row.differs and row.before is not None:
-            old = clip(row.before.text, max(6, room // 2 - 3), self.glyphs)
+            old = clip(row.before.text.translate(PICTURES), max(6, room // 2 - 3), self.glyphs)
             line.put(f"{old} {arrow} " if old else f"{arrow} ", Token.MUTED)
         if row.now is None:
             line.put("removed", Token.WARN, bold=is_current)
@@ -304,7 +319,7 @@ class ArgumentTable(LineWidget, can_focus=True):
             self._put_edited(line, column + room - line.column)
         else:
             changed = self._marks and row.differs
-            value = clip(row.now.text, column + room - line.column, self.glyphs)
+            value = clip(_text_of(row), column + room - line.column, self.glyphs)
             line.put(value, Token.WARN if changed else Token.FG, bold=changed)
         return line.put(clip(note, self.size.width - line.column, self.glyphs), note_token).line()
 
@@ -341,4 +356,4 @@ class ArgumentTable(LineWidget, can_focus=True):
 
 
 def _text_of(row: ArgumentRow | None) -> str:
-    return "" if row is None or row.now is None else row.now.text
+    return "" if row is None or row.now is None else row.now.text.translate(PICTURES)

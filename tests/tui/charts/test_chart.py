@@ -204,3 +204,9 @@ def test_a_time_on_an_axis_has_its_unit() -> None:
     assert [axis_duration(seconds) for seconds in (0, 30, -900, 90, 7200, 5400, 172_800)] == [
         "0", "30s", "-15m", "1m30s", "2h", "1h30m", "2d",
     ]  # fmt: skip
+
+
+def test_the_empty_text_takes_the_rows_that_it_needs() -> None:
+    chart = replace(CHART, curves=(), empty_text="No metrics yet. Understood: " + "JSON, " * 30 + "end")
+    lines = [text_of(line).strip() for line in draw_chart(chart, 60, 10, UNICODE)]
+    assert " ".join(filter(None, lines[1:])) == chart.empty_text

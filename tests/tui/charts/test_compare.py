@@ -132,6 +132,12 @@ def _sweep(lr: str, seeds: int) -> list[ComparedRun]:
     return [compared_run(run, chart_data(run.id, metrics)) for run in runs[:seeds]]
 
 
+def test_the_baseline_is_called_so_in_the_row_of_the_differences() -> None:
+    view = compare_view(_sweep("1e-2", 2), ChartChoices(), NOW, all_options=False)
+    (row,) = [row for row in view.results if row.label == "val_loss - A"]
+    assert row.cells[0] == "baseline"
+
+
 @pytest.mark.parametrize(("counts", "label"), [((2, 2), "2 compared seeds"), ((2, 3), "2-3 compared seeds")])
 def test_a_mean_names_how_many_of_the_compared_seeds_are_in_it(counts: tuple[int, int], label: str) -> None:
     runs = [*_sweep("1e-2", counts[0]), *_sweep("3e-3", counts[1])]

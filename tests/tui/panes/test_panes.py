@@ -385,7 +385,7 @@ def test_a_card_says_all_of_an_advice_in_the_rows_it_may_take() -> None:
     assert all(len(row) <= 57 for row in rows)
     clipped = draw_card(card, 60, UNICODE, rows=3)
     assert len(clipped) == 3
-    assert text_of(clipped[1]).endswith(" halve --batch-size (256), …")
+    assert text_of(clipped[1]).endswith(" halve --batch-size (256), or give it a GPU …")
 
 
 def test_a_card_without_room_shows_what_to_do_first_and_how_much_is_hidden() -> None:

@@ -496,3 +496,14 @@ def test_only_reasons_of_a_kind_are_counted_where_there_is_no_room() -> None:
     assert "more" not in quiet
     holds = tuple({"check": "ram", "message": f"reason {number} of two that is long"} for number in range(2))
     assert "+1 more" in _text(queued("held", holds=holds), width=80)
+
+
+def test_the_name_has_the_cells_of_a_column_of_gpus_that_no_run_fills() -> None:
+    bare = replace(running("a"), record={**running("a").record, "gpus": None})
+    assert run_list_view(snapshot(bare), RunListOptions()).gpu_cells == 0
+    assert run_list_view(snapshot(bare, queued("b")), RunListOptions()).gpu_cells > 0
+    for width in (80, 120, 200):
+        wide, usual = run_columns(width, gpu=0), run_columns(width)
+        assert wide.name == usual.name + usual.gpu
+        assert (wide.gpu, wide.progress_at) == (0, usual.progress_at)
+        assert "gpu" not in [head.key for head in column_heads(wide, None, UNICODE)]

@@ -373,3 +373,14 @@ def test_a_run_that_was_ended_from_outside_says_so_above_the_traceback_in_its_lo
         "Stopped by you: no checkpoint, r starts over",
     ]
     assert card_of(ended("c"), snapshot()) is None
+
+
+def test_a_check_that_is_longer_than_a_row_is_wrapped() -> None:
+    setting = "gpu.min_free_vram_mb 2500; gpu.max_temp_c 85"
+    message = f"none of 8 GPUs usable: 7 too full + 1 too hot ({setting})"
+    hold = {"check": "gpu_count", "figure": 0, "limit": 1, "gpu": None, "message": message, "setting": None}
+    view = waiting_view(queued("a", holds=(hold,)), snapshot())
+    assert view is not None
+    drawn = " ".join(" ".join(text_of(line).split()) for line in draw_waiting(view, 80, UNICODE).lines)
+    assert "7 too full + 1 too hot" in drawn
+    assert setting in drawn

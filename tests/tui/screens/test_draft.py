@@ -81,6 +81,18 @@ def test_continued_lines_are_joined() -> None:
         ("for s in 1 2; do\n  python a.py --seed $s\ndone", "for s in 1 2; do python a.py --seed $s ; done"),
         ("'/data/my set.py' ", "'/data/my set.py' "),  # a terminal puts a blank behind a dropped file
         (" --lr 1\n", " --lr 1"),
+        ("bash -c 'cd /tmp\npython3 train.py --lr 1e-3'", "bash -c 'cd /tmp⏎python3 train.py --lr 1e-3'"),
+        ('python3 -c "\nimport time\n# one\nprint(1)"', 'python3 -c "⏎import time⏎# one⏎print(1)"'),
+        ("python3 -c 'if 1:\r\n\tprint(1)'", "python3 -c 'if 1:⏎␉print(1)'"),
+        ("bash -c 'cd /tmp\npwd", "bash -c 'cd /tmp⏎pwd"),  # it is not closed yet
+        (
+            "# it's small\npython a.py --note 'a\nb' # it's\npython b.py",
+            "python a.py --note 'a⏎b' ; python b.py",
+        ),
+        ("python a.py --note \\'\n--lr 1", "python a.py --note \\' --lr 1"),
+        ('python a.py --note "a \\\nb"', 'python a.py --note "a b"'),
+        ("python a.py --lr 1e\\\n-3", "python a.py --lr 1e-3"),
+        ("$ python a.py \\\n> --lr 1", "python a.py --lr 1"),
         ("for s in 1 2; do python a.py --lr 1\n--seed $s; done", "for s in 1 2; do python a.py --lr 1 --seed $s; done"),
     ],
 )

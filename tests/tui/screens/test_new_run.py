@@ -505,3 +505,32 @@ async def test_a_pasted_path_with_blanks_is_quoted_if_there_is_such_a_file(tmp_p
         await until(stage, lambda: field.value == f"'{path}'")
         await stage.pilot.press(*" --lr 1", "enter")
         await until(stage, lambda: ("run", str(path), "--", "--lr", "1") in stage.commands.calls)
+
+
+@pytest.mark.parametrize(
+    ("before", "pasted", "words"),
+    [
+        ("", "bash -c 'cd /tmp\npython3 a.py --lr 1'", ("--", "bash", "-c", "cd /tmp\npython3 a.py --lr 1")),
+        ("", 'python3 -c "\nimport time\n# b\nprint(1)"', ("--", "python3", "-c", "\nimport time\n# b\nprint(1)")),
+        ("a.py --note 'x ", "y\nz' --lr 1", ("a.py", "--", "--note", "x y\nz", "--lr", "1")),
+    ],
+)
+async def test_newlines_in_a_quotation_stay_in_what_is_pasted(before: str, pasted: str, words: tuple[str, ...]) -> None:
+    async with staged(size=(80, 24)) as stage:
+        await stage.pilot.press("n", *before)
+        dialog(stage).field("command").post_message(events.Paste(pasted))
+        await until(stage, lambda: "⏎" in dialog(stage).field("command").value)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(stage.commands)))
+        assert submitted(stage.commands) == [("run", *words)]
+
+
+async def test_an_argument_with_newlines_is_one_row_and_stays_as_it_is_while_it_is_edited() -> None:
+    async with staged(size=(80, 24)) as stage:
+        await stage.pilot.press("n", *"a.py", "down", *"--note '")
+        table = dialog(stage).query_one(ArgumentTable)
+        table.post_message(events.Paste("b\nc'"))
+        await until(stage, lambda: "'b⏎c'" in table.shown_text)
+        await stage.pilot.press("enter", "up", "end", "left", *"d", "enter")
+        await until(stage, lambda: bool(submitted(stage.commands)))
+        assert submitted(stage.commands) == [("run", "a.py", "--", "--note", "b\ncd")]

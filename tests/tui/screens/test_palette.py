@@ -50,6 +50,8 @@ async def choose(stage: Stage, text: str, first: str) -> None:
         ("rerun", "Rerun with a change"),
         ("priority", "Edit name, tags"),
         ("reorder", "Move the run later"),
+        ("front", "Move the run to the front of the queue"),
+        ("back of", "Move the run to the back of the queue"),
         ("kill", "Kill the run now"),
         ("quit", "Leave"),
         ("longer", "Give the run more time"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -285,9 +286,9 @@ async def test_every_press_counts_while_a_run_is_being_moved() -> None:
     free = asyncio.Event()
     move = commands.move
 
-    async def slow(run_id: str, by: int) -> CommandResult:
+    async def slow(run_ids: Sequence[str], by: int) -> CommandResult:
         await free.wait()
-        return await move(run_id, by)
+        return await move(run_ids, by)
 
     commands.move = slow  # type: ignore[method-assign]
     async with staged(commands=commands) as stage:
@@ -299,12 +300,12 @@ async def test_every_press_counts_while_a_run_is_being_moved() -> None:
         assert commands.calls[2:] == [("move", "wait-1", -1)]
 
 
-async def test_several_waiting_runs_are_not_moved_at_once() -> None:
+async def test_marked_waiting_runs_are_moved_together() -> None:
     async with staged() as stage:
         stage.runs.select("wait-1")
         await press(stage, "space", "space", "K")
-        assert stage.commands.calls == []
-        assert messages(stage)[-1] == "2 marked runs are waiting. Move one at a time"
+        assert [sorted(map(str, call[1:3])) for call in stage.commands.calls] == [["wait-1", "wait-2"]]
+        assert [call[3] for call in stage.commands.calls] == [-1]
 
 
 async def test_capital_u_undoes() -> None:

@@ -8,7 +8,7 @@ from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
-from tests.tui.screens.test_new_run import dialog, until
+from tests.tui.screens.test_new_run import dialog, live, submitted, until
 
 
 def knowing_choices() -> FakeCommands:
@@ -64,14 +64,12 @@ async def test_values_are_offered_once_the_script_was_read_without_another_key()
         await until(stage, lambda: "sgd" in hint(stage))
 
 
-async def test_options_are_offered_for_the_empty_word_and_tab_lists_them_before_it_takes_one() -> None:
+async def test_options_that_are_all_shown_for_the_empty_word_are_taken_by_the_first_tab() -> None:
     async with staged(commands=knowing_choices()) as stage:
         await typed(stage, "train.py")
         assert "--lr" not in hint(stage)
         await stage.pilot.press("space")
-        await until(stage, lambda: "--opt" in hint(stage) and "tab lists all" in hint(stage))
-        await stage.pilot.press("tab")
-        assert dialog(stage).field("command").value == "train.py "
+        await until(stage, lambda: "--opt" in hint(stage) and "tab completes" in hint(stage))
         await stage.pilot.press("tab")
         assert dialog(stage).field("command").value == "train.py --opt"
         await until(stage, lambda: "--epochs" in hint(stage))
@@ -102,7 +100,7 @@ async def test_the_row_that_adds_arguments_offers_options_and_tab_still_leaves_i
         await stage.pilot.press("tab")
         assert dialog(stage).focused is dialog(stage).field("minutes")
         await stage.pilot.press("up", "-", "tab")
-        await until(stage, lambda: "tab lists all" in hint(stage))
+        await until(stage, lambda: "tab completes" in hint(stage))
         await stage.pilot.press("o", "tab", "space", "s")
         await until(stage, lambda: "sgd" in hint(stage))
 
@@ -175,3 +173,67 @@ async def test_the_wrong_one_of_several_values_is_named() -> None:
         table = dialog(stage).query_one(ArgumentTable)
         await stage.pilot.press("tab", *"adam,lion")
         await until(stage, lambda: "✗ lion is none of adam, adamw, sgd" in table.shown_text)
+
+
+def knowing_options() -> FakeCommands:
+    commands = knowing_choices()
+    syntax = OptionSyntax(options=frozenset({"--opt", "--lr"}), choices={"--opt": ("adam", "sgd")})
+    commands.verdict = StartVerdict(starts=1, runs=1, message="starts now", syntax=syntax)
+    return commands
+
+
+async def test_what_is_typed_in_the_row_that_adds_arguments_is_judged_before_it_is_added() -> None:
+    async with staged(commands=knowing_options(), size=(80, 24)) as stage:
+        await typed(stage, "train.py")
+        await stage.pilot.press("down", *"--lr 1,2")
+        await until(stage, lambda: "--sweep" in stage.commands.calls[-1] and "lr=1,2" in stage.commands.calls[-1])
+        assert dialog(stage).field("command").value == "train.py"
+        await stage.pilot.press("ctrl+u", *"--lrr 1")
+        assert "train.py defines no --lrr, but --lr" in live(stage)
+        assert "starts now, but an option may be misspelled" in live(stage)
+        await stage.pilot.press("ctrl+u", *"--opt x")
+        assert "--opt x: none of adam, sgd" in live(stage)
+        await stage.pilot.press("ctrl+z")
+        assert "none of" not in live(stage)
+
+
+async def test_enter_and_down_add_arguments_and_stay_in_the_empty_row_where_enter_submits() -> None:
+    async with staged(commands=knowing_options()) as stage:
+        await typed(stage, "train.py")
+        table = dialog(stage).query_one(ArgumentTable)
+        await stage.pilot.press("down", *"--lr 1")
+        assert "enter add" in str(dialog(stage).query_one("#form").border_subtitle)
+        for key, more, command in (
+            ("enter", "--opt sgd", "train.py --lr 1"),
+            ("down", "", "train.py --lr 1 --opt sgd"),
+        ):
+            await stage.pilot.press(key)
+            await stage.pilot.pause()
+            assert dialog(stage).field("command").value == command
+            assert table.has_focus
+            assert table.row is None
+            assert table.text_before_cursor == ""
+            await stage.pilot.press(*more)
+        assert not submitted(stage.commands)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(stage.commands)))
+        assert submitted(stage.commands) == [("run", "train.py", "--", "--lr", "1", "--opt", "sgd")]
+
+
+async def test_an_option_that_the_script_does_not_define_asks_as_a_wrong_choice_does() -> None:
+    async with staged(commands=knowing_options(), size=(80, 24)) as stage:
+        await typed(stage, "train.py --lrr 1")
+        await stage.pilot.press("enter")
+        await until(stage, lambda: "enter again queues it as it is: train.py defines no --lrr, but --lr" in live(stage))
+        assert not submitted(stage.commands)
+        await stage.pilot.press("enter")
+        await until(stage, lambda: bool(submitted(stage.commands)))
+
+
+async def test_arguments_behind_a_value_are_added_once() -> None:
+    async with staged(commands=knowing_options()) as stage:
+        await typed(stage, "train.py --lr 1")
+        await stage.pilot.press("tab", *"2 --opt sgd", "ctrl+n")
+        await until(stage, lambda: bool(submitted(stage.commands)))
+        await stage.pilot.press("up")
+        assert dialog(stage).field("command").value == "train.py --lr 2 --opt sgd"
