@@ -10,7 +10,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from backprop_tui.cli import diagnostics
-from backprop_tui.client.session import ClientSession, state_directory, user_config_path
+from backprop_tui.client.session import ClientSession, state_directory
+from backprop_tui.config.sources import user_config_path
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.store.home import Home

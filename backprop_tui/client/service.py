@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from backprop_tui.client.session import ClientSession, user_folder
+from backprop_tui.client.session import ClientSession
+from backprop_tui.config.sources import user_folder
 from backprop_tui.domain.errors import ServiceUnavailable, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.probes import logout

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from backprop_tui.config.sources import APPLICATION, in_home, user_folder
 from backprop_tui.domain.errors import BackpropError, SupervisorFailing, UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
@@ -20,38 +21,16 @@ if TYPE_CHECKING:
     from backprop_tui.domain.run import Run
     from backprop_tui.store.run_view import RunView
 
-APPLICATION = "backprop"
-
-
-def user_config_path() -> str:
-    """The user's config.toml, whether it exists or not."""
-    return os.path.join(user_folder("XDG_CONFIG_HOME", "~/.config"), APPLICATION, "config.toml")
-
 
 def state_directory() -> str:
     """Returns BACKPROP_HOME, else an existing ~/.backprop of the original tool, else the user's data directory."""
     chosen = os.environ.get("BACKPROP_HOME")
     if chosen:
         return os.path.abspath(os.path.expanduser(chosen))
-    original = _in_home("~/.backprop")
+    original = in_home("~/.backprop")
     if os.path.isdir(original):
         return original
     return os.path.join(user_folder("XDG_DATA_HOME", "~/.local/share"), APPLICATION)
-
-
-def user_folder(variable: str, usual: str) -> str:
-    """A folder of the XDG standard, as platformdirs finds it (a test compares), which is slow to import.
-
-    A relative path is ignored: https://specifications.freedesktop.org/basedir-spec/latest/#basics.
-    """
-    chosen = os.environ.get(variable, "").strip()
-    return chosen if os.path.isabs(chosen) else _in_home(usual)
-
-
-def _in_home(path: str) -> str:
-    """The path with `~` replaced, for a user without a home by what Debian calls it: never a directory named `~`."""
-    expanded = os.path.expanduser(path)
-    return f"/nonexistent{path.removeprefix('~')}" if expanded == path else expanded
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +77,7 @@ class ClientSession:
         from backprop_tui.config.sources import may_have_settings
 
         directory = current_directory()
-        if not may_have_settings(self.config_path, directory, self.environment):
+        if not (self.config_named or may_have_settings(self.config_path, directory, self.environment)):
             return None  # the other modules need not be loaded
         from backprop_tui.config.load import first_problem, read_layers
 

@@ -17,7 +17,7 @@ from backprop_tui.config.files import (
 )
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import Table, Value, WrongValue, as_text, parse_memory_limit
-from backprop_tui.config.sources import PROJECT_FILES, project_file
+from backprop_tui.config.sources import PROJECT_FILES, config_command, project_file
 from backprop_tui.domain.errors import ConfigError, UntrustedConfig
 from backprop_tui.domain.formatting import shortened
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -133,15 +133,12 @@ def first_problem(layers: Sequence[Layer]) -> ConfigError | None:
 
 def _repair(problem: ConfigError, layer: Layer, *, user: Layer) -> str | None:
     """What repairs an error of one of the layers, if that is known."""
-    import shlex
-
     if problem.where.startswith(_ENVIRONMENT):
         return f"`unset {problem.where.removeprefix(_ENVIRONMENT)}` takes it back"
     if layer is not user or problem.repair is None:
         return None
-    file = f"--config {shlex.quote(user.path)} " if user.is_named else ""
     verb = "removes" if problem.repair.startswith("unset") else "repairs"
-    return f"`backprop-tui {file}config {problem.repair}` {verb} it"
+    return f"`{config_command(user.path)} {problem.repair}` {verb} it"
 
 
 def load_valid(
@@ -167,12 +164,11 @@ class Layer:
     notes: Sequence[str] = ()  # for `Settings`
     is_project: bool = False
     path: str = ""  # of the user's file
-    is_named: bool = False  # by --config
 
 
 def read_layers(user_file: str, directory: str, environment: Mapping[str, str], *, named: bool) -> list[Layer]:
     """The user's file, the project's file if there is one, and the variables; `named`: by --config."""
-    layers = [replace(_user_layer(user_file, named=named), path=user_file, is_named=named)]
+    layers = [replace(_user_layer(user_file, named=named), path=user_file)]
     project = project_file(directory)
     if project is not None and project != os.path.abspath(user_file):
         layers.append(_project_layer(project))

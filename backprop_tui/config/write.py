@@ -11,6 +11,7 @@ from backprop_tui.config.files import Tree, flatten, names_in_toml, parse_toml, 
 from backprop_tui.config.key_removal import is_in_text, without_key
 from backprop_tui.config.keys import HELP_TEXTS, KEYS, Key
 from backprop_tui.config.kinds import NONE, Value, WrongValue
+from backprop_tui.config.sources import config_command
 from backprop_tui.domain.errors import ConfigError, StorageFailed, unknown_key
 from backprop_tui.domain.formatting import shortened
 from backprop_tui.processes.users import foreign_owner, run_as, user_name
@@ -150,7 +151,7 @@ def _text_with_key(path: str, key: Key, value: Value) -> str:
     try:
         parse_toml(path, content)
     except ConfigError as error:
-        raise _not_written(error, "correct it with an editor") from error
+        raise _not_written(path, error, "correct it with an editor") from error
     return _toml(_valid_values(path, key.name, "set") | {key.name: value})
 
 
@@ -159,14 +160,14 @@ def _valid_values(path: str, name: str, change: str) -> dict[str, Value]:
     settings, errors = read_valid(path)
     other = next((error for error in errors if error.key != name and error.repair != unset_words(name)), None)
     if other is not None:
-        raise _not_written(other, "correct that first")
+        raise _not_written(path, other, "correct that first")
     if "#" in (read_text(path) or ""):
         raise ConfigError(path, f"{name} cannot be {change} without losing comments", "change it with an editor")
     return {name: setting.value for name, setting in settings.items()}
 
 
-def _not_written(error: ConfigError, hint: str) -> ConfigError:
-    repair = error.repair and f"`backprop-tui config {error.repair}` repairs that"
+def _not_written(path: str, error: ConfigError, hint: str) -> ConfigError:
+    repair = error.repair and f"`{config_command(path)} {error.repair}` repairs that"
     return ConfigError("not written", f"{error.where}: {error.problem}", error.hint or repair or hint, key=error.key)
 
 
@@ -188,7 +189,7 @@ def unset_key(path: str, name: str, *, is_dry: bool = False) -> bool:
         try:
             parse_toml(path, content)
         except ConfigError as error:
-            raise _not_written(error, "correct it with an editor") from error
+            raise _not_written(path, error, "correct it with an editor") from error
         kept = _valid_values(path, name, "removed")
         kept.pop(name, None)
         text = _toml(kept)

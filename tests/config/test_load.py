@@ -295,12 +295,17 @@ def test_the_first_of_several_errors_says_what_lists_all_of_them(tmp_path: Path)
     ],
 )
 def test_an_error_in_the_users_file_names_the_command_that_repairs_it(
-    machine: Machine, text: str, command: str
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, text: str, command: str
 ) -> None:
     machine.user_file.write_text(text)
-    assert f"`backprop-tui {command}" in machine.refusal()
-    with pytest.raises(ConfigError, match=f"--config {machine.user_file} config"):
-        load(environment={}, directory=str(machine.directory), user_file=str(machine.user_file), named=True)
+    assert f"`backprop-tui --config {machine.user_file} {command}" in machine.refusal()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(machine.user_file.parent))
+    usual = machine.user_file.parent / "backprop" / "config.toml"
+    usual.parent.mkdir()
+    usual.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load(environment={}, directory=str(machine.directory), user_file=str(usual))
+    assert f"`backprop-tui {command}" in str(refused.value)
 
 
 def test_no_command_is_named_that_would_not_repair_an_error(machine: Machine) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from backprop_tui.client.session import APPLICATION, state_directory, user_config_path
+from backprop_tui.client.session import state_directory
+from backprop_tui.config.sources import APPLICATION, user_config_path
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "/elsewhere", "relative/path"])

@@ -238,7 +238,7 @@ def test_other_wrong_keys_stay_and_are_still_reported(tmp_path: Path) -> None:
         (
             "max_run_minutes = 5h\n",
             "max_parallel",
-            r"config\.toml:1: .*`backprop-tui config set max_run_minutes VALUE`",
+            r"config\.toml:1: .*`backprop-tui .*config set max_run_minutes VALUE`",
         ),
         ("framework = 'auto'\nretries = one\n", "max_parallel", r"not written: .*config\.toml:2: not valid TOML: "),
         ("max_parallel = 2\nmax_parallel = 3\n", "max_parallel", r"not written: .*config\.toml:2: .*defined twice"),

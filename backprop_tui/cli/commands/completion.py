@@ -14,7 +14,7 @@ from backprop_tui.cli import diagnostics, output
 from backprop_tui.cli.exit_codes import OK
 from backprop_tui.cli.parser import full_parser
 from backprop_tui.cli.session import Session
-from backprop_tui.client.session import user_folder
+from backprop_tui.config.sources import user_folder
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.files import storage
 

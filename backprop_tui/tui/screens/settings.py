@@ -16,7 +16,8 @@ from textual.widgets import Input
 
 from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue, as_text
-from backprop_tui.domain.errors import BackpropError
+from backprop_tui.config.sources import config_command
+from backprop_tui.domain.errors import BackpropError, ConfigError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import MACHINE_SETTINGS
 from backprop_tui.domain.sanitize import sanitize
@@ -103,6 +104,13 @@ def _row(settings: Settings, name: str) -> SettingRow:
         problem=f"{applies}: {'; '.join(problems)}" if problems else "",
         stronger=sanitize(settings.stronger_than_file(name)),
     )
+
+
+def _removal(error: ConfigError, config_path: str) -> str:
+    """How to remove a key of the user's file that does not exist, and so has no row; empty for other errors."""
+    if error.key is not None or error.repair is None or not error.where.startswith(f"{config_path}:"):
+        return ""
+    return f"; `{config_command(config_path)} {error.repair}` removes it"
 
 
 def default_text(key: str) -> str:
@@ -264,10 +272,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
             self.rows = settings_rows(settings)
             first, more = next(iter(settings.problems), None), len(settings.problems) - 1
             others = f" (+{more} more: backprop-tui config check)" if more > 0 else ""
-            # A key that does not exist has no row here.
-            removal = (
-                f"; `backprop-tui config {first.repair}` removes it" if first and first.repair and not first.key else ""
-            )
+            removal = _removal(first, self._commands.config_path) if first else ""
             self._problem = sanitize(f"{first}{removal}{others}") if first else ""
         self._message = message
         self._draw()

@@ -213,7 +213,15 @@ async def test_the_command_that_removes_an_unknown_key_is_named() -> None:
     problem = ConfigError("/home/anna/config.toml:5", "unknown key 'foo'", repair="unset foo")
     async with staged(commands=FakeConfig(problems=(problem,))) as stage:
         await opened(stage)
-        assert "`backprop-tui config unset foo` removes it" in message(stage)
+        assert "`backprop-tui --config /home/anna/config.toml config unset foo` removes it" in message(stage)
+
+
+async def test_no_command_for_the_users_file_is_named_for_a_key_of_the_project() -> None:
+    problem = ConfigError("/work/backprop.toml:5", "unknown key 'foo'", repair="unset foo")
+    async with staged(commands=FakeConfig(problems=(problem,))) as stage:
+        await opened(stage)
+        assert "backprop.toml:5: unknown key 'foo'" in message(stage)
+        assert "unset" not in message(stage)
 
 
 async def test_a_message_of_the_main_screen_leaves_room_for_keys_of_the_settings() -> None:
