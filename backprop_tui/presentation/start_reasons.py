@@ -23,7 +23,7 @@ def clauses(reasons: Sequence[HoldReason]) -> list[str]:
     for reason in of_gpus:
         template, figure = _split(reason)
         groups[template].append((reason.gpu or 0, figure))
-    return [*texts, *(_clause(template, found) for template, found in groups.items())]
+    return [*texts, *(_clause(template, readings) for template, readings in groups.items())]
 
 
 def _is_summary(reason: HoldReason) -> bool:
@@ -41,10 +41,10 @@ def _split(reason: HoldReason) -> tuple[str, str]:
     return f"{before}GPU {{gpus}}{after}", figure
 
 
-def _clause(template: str, found: Sequence[tuple[int, str]]) -> str:
-    figures = sorted({figure for _, figure in found}, key=lambda figure: float(figure or 0))
+def _clause(template: str, readings: Sequence[tuple[int, str]]) -> str:
+    figures = sorted({figure for _, figure in readings}, key=lambda figure: float(figure or 0))
     figure = figures[0] if len(figures) == 1 else f"{figures[0]}-{figures[-1]}"
-    return template.replace("{gpus}", index_ranges([gpu for gpu, _ in found])).replace("{figure}", figure)
+    return template.replace("{gpus}", index_ranges([gpu for gpu, _ in readings])).replace("{figure}", figure)
 
 
 def first_remedy(reasons: Sequence[HoldReason]) -> tuple[str, str] | None:

@@ -33,7 +33,7 @@ LOAD = HoldReason(check=Check.LOAD, figure=2.7, limit=2, message="load 2.7 per c
 
 
 @pytest.mark.parametrize(
-    ("reasons", "said"),
+    ("reasons", "texts"),
     [
         ([SUMMARY, full(0), full(1), full(2), full(5)], ["GPU 0-2,5: 1.1 GB free, needs 2.5 GB"]),
         ([SUMMARY, full(0), full(3, "0.7 GB free, needs 2.5")], ["GPU 0,3: 0.7-1.1 GB free, needs 2.5 GB"]),
@@ -50,8 +50,8 @@ LOAD = HoldReason(check=Check.LOAD, figure=2.7, limit=2, message="load 2.7 per c
         ([full(1).as_permanent()], ["can never start: GPU 1: 1.1 GB free, needs 2.5 GB"]),
     ],
 )
-def test_gpus_with_the_same_reason_share_a_clause(reasons: list[HoldReason], said: list[str]) -> None:
-    assert clauses(reasons) == said
+def test_gpus_with_the_same_reason_share_a_clause(reasons: list[HoldReason], texts: list[str]) -> None:
+    assert clauses(reasons) == texts
 
 
 def test_how_many_of_several_gpus_are_usable_is_said_too() -> None:

@@ -158,16 +158,15 @@ def run_columns(
     spare = width - MARGIN - _LEAST
     wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
     shorter = max(0, wider - spare)
-    shown: dict[str, int] = {"name": _NAME - shorter, "gpu": LEAST_GPU_CELLS + wider}
-    if not gpu:
-        shown = {"name": _NAME + LEAST_GPU_CELLS, "gpu": 0}
+    for_name = 0 if gpu else LEAST_GPU_CELLS
+    shown: dict[str, int] = {"name": _NAME - shorter + for_name, "gpu": LEAST_GPU_CELLS + wider - for_name}
     taken = _WITHOUT_ADDITIONS + wider - shorter
     for column, size, cost in _ADDITIONS:
         if column in hidden:
             continue
         if taken + cost > width - MARGIN - _SPARE:
             break
-        shown[column] = size + (LEAST_GPU_CELLS if column == "name" and not gpu else 0)
+        shown[column] = size + for_name * (column == "name")
         taken += cost
     spare = max(0, width - MARGIN - taken)
     if "timebox" not in shown and spare >= _SPARE:

@@ -6,13 +6,14 @@ import os
 import re
 import shlex
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
 from backprop_tui.domain.arguments import quoted
 from backprop_tui.domain.command_lines import argument_start
+from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.tui.screens.shell_line import (
     CONTROLS,
@@ -323,6 +324,27 @@ def drafts_of(lines: Iterable[Sequence[str]]) -> list[Draft]:
             draft = draft_of(words)
             drafts.setdefault(draft[COMMAND], draft)
     return list(drafts.values())
+
+
+class RecentDrafts:
+    """The drafts of recent commands, which are read when the first one is asked for."""
+
+    def __init__(self, read: Callable[[], Awaitable[Iterable[Sequence[str]]]]) -> None:
+        self._read = read
+        self._drafts: Sequence[Draft] | None = None
+        self._index = -1
+
+    async def next(self) -> Draft | None:
+        """The next older one, the newest after the oldest; None if there is none."""
+        if self._drafts is None:
+            drafts: Sequence[Draft] = ()
+            with suppress(BackpropError):
+                drafts = drafts_of(await self._read())
+            self._drafts = drafts
+        if not self._drafts:
+            return None
+        self._index = (self._index + 1) % len(self._drafts)
+        return self._drafts[self._index]
 
 
 def _current_directory() -> str:

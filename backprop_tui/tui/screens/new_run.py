@@ -36,6 +36,7 @@ from backprop_tui.tui.screens.draft import (
     SLURM_FIELDS,
     SWEEP,
     Field,
+    RecentDrafts,
     commands_of,
     draft_of,
     in_terms_of_fields,
@@ -46,7 +47,6 @@ from backprop_tui.tui.screens.draft import (
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput
-from backprop_tui.tui.screens.recent_drafts import RecentDrafts
 from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
@@ -87,7 +87,7 @@ class NewRun(CompletingForm):
         self._priority = self._state.fields["priority"]
         self._pending: ArgumentTable.Changed | None = None  # the text in the table that is not in the command yet
         self._changes: list[tuple[str, _State]] = []  # what was changed, and the state before
-        self._recent = RecentDrafts(commands)
+        self._recent = RecentDrafts(commands.recent_commands)
         self._changed = asyncio.Event()
         self._verdict: StartVerdict | None = None
         self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last

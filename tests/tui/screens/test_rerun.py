@@ -9,6 +9,7 @@ import pytest
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
+from backprop_tui.tui.layout import ANY_ROWS
 from backprop_tui.tui.panes.selected_run import CardBar
 from backprop_tui.tui.run_requests import RunSource
 from backprop_tui.tui.screens.edit_run import EditRun
@@ -17,6 +18,7 @@ from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
+from backprop_tui.tui.widgets.log import LogView
 from tests.tui.doubles import FakeCommands
 from tests.tui.screens.test_main import Stage, staged
 from tests.tui.screens.test_new_run import dialog, live, until
@@ -389,10 +391,14 @@ async def test_in_a_low_pane_the_card_keeps_its_advice_or_says_that_it_has_more(
             assert all(word in card.shown_text for word in words)
 
 
-async def test_on_a_zoomed_log_the_card_is_one_line_where_it_would_hide_the_log() -> None:
+@pytest.mark.parametrize("rows", [ANY_ROWS, 4])
+async def test_on_a_zoomed_log_the_card_is_one_line_where_it_would_hide_the_log(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LogView, "content_rows", rows)
     cause = Cause(kind="cuda_oom", evidence="torch.OutOfMemoryError: x", advice="use a smaller batch")
     failed = ended("oom", Status.FAILED, cause=cause)
-    for size, words in (((80, 24), "(3 more lines)"), ((120, 60), "advice")):
+    for size, words in (((80, 24), "(3 more lines)" if rows == ANY_ROWS else "resume"), ((120, 60), "advice")):
         async with staged(snapshot(failed), size=size) as stage:
             card = stage.selected.query_one("#card", LineWidget)
             assert "advice" in card.shown_text
