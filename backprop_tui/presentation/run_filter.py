@@ -9,9 +9,9 @@ import math
 import operator
 import re
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from itertools import compress, repeat
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.presentation.known_run import KnownRun, kept_per_run
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_of, cause_text, status_word
+from backprop_tui.presentation.run_search import field_search, matcher_of, name_fields, search_fields, search_text
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 
 QUALIFIERS = ("state:", "since:", "until:", "ended:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
 STATES: Mapping[str, frozenset[Status]] = {
@@ -201,29 +202,10 @@ def _near(word: str) -> str | None:
 
 def _contains(text: str) -> Condition:
     """Text anywhere in what rows show of a run and in its command; or a regular expression, if it is a valid one."""
-    lowered = text.lower()
-    if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
-        return Condition("text", search_text, operator.contains, lowered)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `[[` may mean something else in a later Python
-            pattern = re.compile(text, re.IGNORECASE | re.MULTILINE)
-    except re.error:
-        return Condition("text", search_text, operator.contains, lowered)
-    return Condition("text", search_text, lambda value, _: lowered in value or pattern.search(value) is not None)
-
-
-@kept_per_run
-def search_text(run: KnownRun) -> str:
-    """All that words are searched in, a line each."""
-    record = run.record
-    texts = (
-        *(run.label, record["id"], status_word(record["status"]), record["group"], record["note"], *record["tags"]),
-        " ".join(record["command"]),
-        *(record.get("reason"), *(reason["message"] for reason in record["hold_reasons"])),
-        *((cause_text(record), cause_of(record).get("evidence")) if record.get("cause") else ()),
-    )
-    return "\n".join(str(part) for part in texts if part).lower()
+    search = field_search(text)
+    if search is None:
+        return Condition("text", search_text, operator.contains, text.lower())
+    return Condition("fields", search_fields, lambda fields, _: any(map(search, fields)))
 
 
 def _has_status(statuses: Collection[Status]) -> Condition:
@@ -249,13 +231,18 @@ def _qualified(key: str, value: str) -> Condition:
         case "gpu":
             return Condition("gpu", _gpus, lambda gpus, _: not gpus.isdisjoint(parts))
         case "tag":
-            return Condition("tag", _tags, lambda tags, _: not tags.isdisjoint(parts))
-        case _:
+            matches = matcher_of(value)
+            is_plain = all(field_search(part) is None for part in parts)
             return Condition(
-                key,
-                lambda run: str(run.record.get(key) or "").lower(),
-                lambda text, _: any(part in text for part in parts),
+                "tag", _tags, lambda tags, _: not tags.isdisjoint(parts) or (not is_plain and matches(tuple(tags)))
             )
+        case _:
+            matches = matcher_of(value)
+            return Condition(key, partial(_fields_of, key), lambda fields, _: matches(fields))
+
+
+def _fields_of(key: str, run: KnownRun) -> tuple[str, ...]:
+    return name_fields(run) if key == "name" else (str(run.record.get(key) or "").lower(),)
 
 
 def _started(run: KnownRun) -> float:
