@@ -26,6 +26,7 @@ _NUMBER = re.compile(  # `0.41`, `~0.4123 ±0.0035`, `1e-3 *`, `120/200`, `12.5%
     r"~?[-+]?[\d.,]*\d(?:e[-+]?\d+)?(?:%|\s?[a-zA-Z]{1,3})?(?:[/-][\d.,]+[a-zA-Z]?)?(?: ±\S+)?(?: \*)?", re.ASCII
 )
 _DIGITS = re.compile(r"[.,]?\d|(?<=\d)[eE][-+]?\d")
+_TIMES = ("created", "started", "ended")
 _MOST_NAME = 40  # columns that a name may take from other columns
 
 
@@ -195,7 +196,15 @@ def show_runs(
     """
     usual = {column.title.lower() for column in RUN_COLUMNS}
     more = {name: value_of for name, value_of in (compared or {}).items() if name not in usual}
-    made = (replace(_COMPARED, title=re.sub(_VALUE_OF, r"\1 \2", name), known=name in known) for name in more)
+    made = (
+        replace(
+            _COMPARED,
+            title=name.upper() if name in _TIMES else re.sub(_VALUE_OF, r"\1 \2", name),
+            least=None if name in _TIMES else _COMPARED.least,
+            known=name in known,
+        )
+        for name in more
+    )
     columns = [
         replace(column, spare=0) if column.title.lower() == sorted_by else column
         for column in (*RUN_COLUMNS[:-1], *made, RUN_COLUMNS[-1])

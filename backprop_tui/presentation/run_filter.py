@@ -40,7 +40,7 @@ ACCEPTED = "words, failed, since:7d, tag:x, gpu:0, lr=1e-3, val_loss<0.1, best(v
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _QUALIFIED = re.compile(r"([a-z]+):(.*)", re.DOTALL)
 _COMPARISON = re.compile(r"(-{0,2}[A-Za-z_][\w./@-]*|(?:best|last)\([^()]+\))(<=|>=|!=|==|=|<|>)(.*)", re.DOTALL)
-_TIMES = ("since:", "until:", "ended:")
+_TIMES = {"since": "started", "until": "started", "ended": "ended"}  # the columns that they are about
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -95,7 +95,7 @@ class RunFilter:
     """All conditions have to hold. `mistakes` are about words that mean nothing; they are left out.
 
     `names` are the arguments and metrics it compares, those in `equal` with `=`; `words` are searched in texts.
-    `follows_time`: it can change although no run does.
+    `times` are the columns whose times it compares: it can change although no run does.
     """
 
     text: str = ""
@@ -103,7 +103,7 @@ class RunFilter:
     names: tuple[str, ...] = ()
     equal: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    follows_time: bool = False
+    times: tuple[str, ...] = ()
     _conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -123,9 +123,13 @@ class RunFilter:
             names=tuple(match[1] for match in compared),
             equal=tuple(match[1] for match in compared if match[2] in ("=", "==")),
             words=tuple(word for word in words if not _COMPARISON.fullmatch(word) and word.lower() not in STATES),
-            follows_time=any(word.startswith(_TIMES) for word in words),
+            times=tuple(dict.fromkeys(_TIMES[key] for word in words if (key := word.partition(":")[0]) in _TIMES)),
             _conditions=tuple(conditions),
         )
+
+    @property
+    def follows_time(self) -> bool:
+        return bool(self.times)
 
     def __bool__(self) -> bool:
         return bool(self.text)
