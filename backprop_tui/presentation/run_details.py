@@ -15,6 +15,7 @@ from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_verdict import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
 from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.slurm import job_options
 from backprop_tui.domain.status import ENDED, Status
@@ -80,7 +81,7 @@ def detail_sections(
 
 def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record = run.record
-    yield "name", record["name"]
+    yield "name", spelled(record["name"])
     yield "id", run.id
     yield "status", status_word(record["status"]) + _how(record)
     yield from _progress(run, moment)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from backprop_tui.domain.run import split_point
+from backprop_tui.domain.run_names import split_point
 from backprop_tui.presentation.known_run import KnownRun, kept_per_run
 from backprop_tui.presentation.states import cause_of, cause_text, status_word
 

@@ -237,7 +237,7 @@ def test_the_status_of_a_group_begins_with_counts_and_its_best_run(obey: Command
     runs.queued("later", group="sweep")
     lines = obey("status", "sweep").lines
     assert lines[0].split(maxsplit=1) == ["group", "sweep  3 runs: 2 completed, 1 waiting"]
-    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1, lower is better, smoothed: run1 train:lr=1"]
+    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1, lower is better, smoothed: run1 train lr=1"]
     assert sum(line.startswith("  id ") for line in lines) == 3
 
 

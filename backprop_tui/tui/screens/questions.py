@@ -285,7 +285,7 @@ def removable(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[KnownR
 
 
 def _waiting_for(waiting: Sequence[Run], runs: Sequence[KnownRun]) -> str:
-    names = ", ".join(run.name for run in waiting) if len(waiting) <= _MAX_NAMES else counted(len(waiting), "run")
+    names = ", ".join(run.label for run in waiting) if len(waiting) <= _MAX_NAMES else counted(len(waiting), "run")
     return f"{sanitize(names)} {'waits' if len(waiting) == 1 else 'wait'} for {'it' if len(runs) == 1 else 'them'}"
 
 
