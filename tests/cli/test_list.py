@@ -9,8 +9,8 @@ import pytest
 
 from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
-from backprop_tui.domain.metric_series import Extreme
 from backprop_tui.domain.run import Cause
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.store import index
 from tests.support.commands import Commands
