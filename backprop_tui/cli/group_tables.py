@@ -39,7 +39,7 @@ def show_table(session: Session, run_ids: Sequence[str], over: Sequence[str], me
         output.json_value({"group": records[0].get("group"), **table_json(table)})
         return OK
     output.line(tables.one_line(heading_text(table)))
-    tables.show(_columns(table), [_cells(table, row) for row in table.rows])
+    tables.show(_columns(table), [_cells(table, row) for row in table.rows], counts_left_out=True)
     return OK
 
 
@@ -47,13 +47,13 @@ def _columns(table: GroupTable) -> list[tables.Column]:
     differences = ("TO BASELINE", spread_title(table).upper()) if table.has_differences else ()
     return [
         tables.Column(title=""),
-        *(tables.Column(title=parameter.name, least=6, middle=True, spare=1) for parameter in table.parameters),
-        tables.Column(title=repetitions(table).upper(), least=5),
-        tables.Column(title=metric_title(table), least=9, middle=True),
         *(
-            tables.Column(title=f"{tables.one_line(name)} last", least=9, middle=True, spare=4)
-            for name in table.others[:_MAX_OTHERS]
+            tables.Column(title=parameter.name, least=6, middle=True, spare=1, values=True)
+            for parameter in table.parameters
         ),
+        tables.Column(title=repetitions(table).upper(), least=5),
+        tables.Column(title=metric_title(table)),
+        *(tables.Column(title=f"{tables.one_line(name)} last", spare=4) for name in table.others[:_MAX_OTHERS]),
         tables.Column(title="STEP", right=True, spare=3),
         *(tables.Column(title=title, right=not index, spare=2) for index, title in enumerate(differences)),
     ]

@@ -207,7 +207,7 @@ def presenter_for(session: Session, run_ids: Sequence[str], *, hint: str | None 
     """`hint` is what to say once, with the first start."""
     if session.json:
         return JsonEvents()
-    names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().name for run_id in run_ids}
+    names = {run_id: RunDirectory(session.home.run_folder(run_id)).read().label for run_id in run_ids}
     titles = {run_id: f"{run_id} ({name})" for run_id, name in names.items()}
     return PlainOutput(titles, hint=hint) if len(names) == 1 else PrefixedOutput(titles, labels(names), hint=hint)
 

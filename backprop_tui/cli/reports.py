@@ -85,13 +85,14 @@ def _timebox_hint(session: Session, arguments: argparse.Namespace, run_ids: Sequ
 
 def print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
     from backprop_tui.client.runs import current
+    from backprop_tui.domain.run_names import spelled
 
     records = [current(session, run_id) for run_id in run_ids]
     if session.json:
         output.json_value(records)
     else:
         for record in records:
-            output.line(f"{record['id']} {record['name']} ({record['status']}): would be {done}")
+            output.line(f"{record['id']} {spelled(record['name'])} ({record['status']}): would be {done}")
     return OK
 
 
@@ -114,7 +115,7 @@ def print_outcomes(
         if not isinstance(outcome, ControlOutcome):
             diagnostics.complain(str(outcome.error))
         elif not session.json:
-            output.line(f"{outcome.run.id} {outcome.run.name}: {_outcome_text(outcome, done, of_ended)}")
+            output.line(f"{outcome.run.id} {outcome.run.label}: {_outcome_text(outcome, done, of_ended)}")
     return errors[0].exit_code if errors else OK
 
 
@@ -247,7 +248,7 @@ def _rows_of_sweep(previews: Sequence[RunPreview], rows: Sequence[Sequence[tuple
         ("command", command),
         *(row for row in rows[0] if row[0] not in _PER_RUN and all(row in others for others in rows)),
         *(("verdict", f"{count} of {len(previews)}: {verdict}") for verdict, count in verdicts.items()),
-        *(("runs", preview.run.name) for preview in previews),
+        *(("runs", preview.run.label) for preview in previews),
     ]
 
 
@@ -255,7 +256,7 @@ def _preview_rows(session: Session, preview: RunPreview, added: Sequence[tuple[s
     from backprop_tui.presentation.run_line import slice_line
 
     run = preview.run
-    rows = [("run", run.name + (f" in group {run.group}" if run.group else ""))]
+    rows = [("run", run.label + (f" in group {run.group}" if run.group else ""))]
     rows.append(("command", shlex.join(mask_words(preview.command()))))
     if run.spec.python_origin is not None:
         rows.append(("interpreter", f"{run.spec.command[0]}: {run.spec.python_origin}"))

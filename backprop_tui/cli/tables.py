@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from backprop_tui.cli import output
 from backprop_tui.client.runs import record_of
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
@@ -21,6 +22,11 @@ from backprop_tui.store.run_view import RunView
 
 GAP = "  "
 _VALUE_OF = r"(best|last)\((.+)\)"  # as it is typed
+_NUMBER = re.compile(  # `0.41`, `~0.4123 ±0.0035`, `1e-3 *`, `120/200`, `12.5%`
+    r"~?[-+]?[\d.,]*\d(?:e[-+]?\d+)?(?:%|\s?[a-zA-Z]{1,3})?(?:[/-][\d.,]+[a-zA-Z]?)?(?: ±\S+)?(?: \*)?", re.ASCII
+)
+_DIGITS = re.compile(r"[.,]?\d|(?<=\d)[eE][-+]?\d")
+_TIMES = ("created", "started", "ended")
 _MOST_NAME = 40  # columns that a name may take from other columns
 
 
@@ -28,7 +34,7 @@ _MOST_NAME = 40  # columns that a name may take from other columns
 class Column:
     """A heading; cells may be cut to `least` columns (None: never): at the end, or as names (`middle`) or `labels` are.
 
-    What tells runs apart in a name has room before other columns have.
+    What tells runs apart in a name has room before other columns have. Of `values`, numbers are never cut.
 
     Where a table is too wide, columns are left out: first what says nothing new, being empty or `known` to the reader,
     then those with the highest `spare`. A column without `spare` stays.
@@ -41,6 +47,7 @@ class Column:
     labels: bool = False
     spare: int = 0
     known: bool = False
+    values: bool = False
 
 
 RUN_COLUMNS = (
@@ -52,7 +59,7 @@ RUN_COLUMNS = (
     Column(title="TOOK", right=True, spare=6),
     Column(title="WHY", least=12, spare=3),
 )
-_COMPARED = Column(title="", right=True, least=9, middle=True, spare=2)
+_COMPARED = Column(title="", right=True, least=9, middle=True, spare=2, values=True)
 QUEUE_COLUMNS = (
     Column(title="#", right=True),
     Column(title="ID"),
@@ -62,36 +69,63 @@ QUEUE_COLUMNS = (
 )
 
 
-def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: str = "") -> None:
-    """Prints a table that is at most as wide as the terminal; uncut if stdout is not a terminal."""
-    width = output.width()
-    room = None if width is None else width - len(indent)
-    for line in lines(columns, rows, width=room, mark="…" if output.shows_unicode() else "~"):
-        output.line(indent + line)
+def show(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, counts_left_out: bool = False) -> None:
+    """Prints a table that is at most as wide as the terminal; uncut if stdout is not a terminal.
+
+    `counts_left_out`: a last line names the columns that there is no room for.
+    """
+    mark = "…" if output.shows_unicode() else "~"
+    for line in lines(columns, rows, width=output.width(), mark=mark, counts_left_out=counts_left_out):
+        output.line(line)
 
 
-def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int | None, mark: str = "…") -> list[str]:
+def lines(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None,
+    mark: str = "…",
+    counts_left_out: bool = False,
+) -> list[str]:
     """The heading and the rows; `mark` shows where a cell was cut, `width` None cuts nothing."""
     table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(columns_of(row[index]) for row in table) for index in range(len(columns))]
     shown = dict(enumerate(widths))
     if width is not None:
-        columns = [_with_room(column, [row[index] for row in table]) for index, column in enumerate(columns)]
+        cells = [[row[index] for row in table] for index in range(len(columns))]
+        numbered = [max(1, _widest_number(column, cells[index])) for index, column in enumerate(columns)]
+        columns = [_with_room(column, cells[index]) for index, column in enumerate(columns)]
         silent = {index for index, column in enumerate(columns) if column.known or _is_empty(table, index)}
-        shown = _shrunk(columns, _kept(columns, shown, silent, width), width)
+        shown = _shrunk(columns, numbered, _kept(columns, shown, silent, width), width)
     fitted = [{index: fitted_title(table[0][index], cells, mark) for index, cells in shown.items()}]
     fitted += [
         {index: _cut(row[index], cells, columns[index], mark) for index, cells in shown.items()} for row in table[1:]
     ]
-    return [
+    drawn = [
         GAP.join(_padded(text, shown[index], columns[index]) for index, text in row.items()).rstrip() for row in fitted
     ]
+    left_out = [table[0][index] for index in range(len(columns)) if index not in shown and not _is_empty(table, index)]
+    return drawn + (_left_out_lines(left_out, width) if counts_left_out and width is not None else [])
+
+
+def _left_out_lines(titles: Sequence[str], width: int) -> list[str]:
+    if not titles:
+        return []
+    from textwrap import wrap  # only if a table needs it
+
+    return wrap(f"no room for {counted(len(titles), 'column')}: {', '.join(titles)}", max(1, width))
 
 
 def _with_room(column: Column, cells: Sequence[str]) -> Column:
-    if not column.middle or column.least is None:
+    """The column with the least that its cells need; one of numbers is not cut at all."""
+    if column.least is None:
         return column
-    return replace(column, least=max(column.least, min(_MOST_NAME, max(map(least_columns, cells)))))
+    names = min(_MOST_NAME, max(map(least_columns, cells))) if column.middle else 0
+    return replace(column, least=max(column.least, names, _widest_number(column, cells)))
+
+
+def _widest_number(column: Column, cells: Sequence[str]) -> int:
+    return max(map(columns_of, filter(_NUMBER.fullmatch, cells)), default=0) if column.values else 0
 
 
 def _is_empty(table: Sequence[Sequence[str]], index: int) -> bool:
@@ -112,11 +146,16 @@ def _kept(columns: Sequence[Column], widths: Mapping[int, int], silent: Collecti
     return kept
 
 
-def _shrunk(columns: Sequence[Column], widths: Mapping[int, int], width: int) -> dict[int, int]:
-    """Shrinks the widest column that may be cut, again and again; below its `least` if that is not enough."""
+def _shrunk(
+    columns: Sequence[Column], numbered: Sequence[int], widths: Mapping[int, int], width: int
+) -> dict[int, int]:
+    """Shrinks the widest column that may be cut, again and again.
+
+    If that is not enough, below its `least`, down to its widest number.
+    """
     shrunk = dict(widths)
     least = {index: cells for index in shrunk if (cells := columns[index].least) is not None}
-    for floors in (least, dict.fromkeys(least, 1)):
+    for floors in (least, {index: numbered[index] for index in least}):
         while _excess(shrunk, width) > 0 and (able := [index for index in floors if shrunk[index] > floors[index]]):
             shrunk[max(able, key=lambda index: shrunk[index])] -= 1
     return shrunk
@@ -127,7 +166,10 @@ def _excess(widths: Mapping[int, int], width: int) -> int:
 
 
 def _cut(text: str, width: int, column: Column, mark: str) -> str:
-    return (fitted_name if column.middle else fitted_title if column.labels else shortened)(text, width, mark)
+    cut = (fitted_name if column.middle else fitted_title if column.labels else shortened)(text, width, mark)
+    if cut == text or column.middle or column.labels or not _DIGITS.match(text, len(cut) - len(mark)):
+        return cut
+    return re.sub(r"[-+]?\d[\d.,]*$", "", cut.removesuffix(mark)).rstrip() + mark  # not a part of a number
 
 
 def _padded(text: str, width: int, column: Column) -> str:
@@ -154,7 +196,15 @@ def show_runs(
     """
     usual = {column.title.lower() for column in RUN_COLUMNS}
     more = {name: value_of for name, value_of in (compared or {}).items() if name not in usual}
-    made = (replace(_COMPARED, title=re.sub(_VALUE_OF, r"\1 \2", name), known=name in known) for name in more)
+    made = (
+        replace(
+            _COMPARED,
+            title=name.upper() if name in _TIMES else re.sub(_VALUE_OF, r"\1 \2", name),
+            least=None if name in _TIMES else _COMPARED.least,
+            known=name in known,
+        )
+        for name in more
+    )
     columns = [
         replace(column, spare=0) if column.title.lower() == sorted_by else column
         for column in (*RUN_COLUMNS[:-1], *made, RUN_COLUMNS[-1])

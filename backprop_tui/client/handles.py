@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from backprop_tui.client.runs import all_records, created, status_of
 from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UnknownRun
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, UNFINISHED, Status
 from backprop_tui.store.fields import JsonObject
@@ -104,10 +105,16 @@ def _best_of(session: ClientSession, group: str) -> str:
 
 
 def _unfinished_by_name(unfinished: Records, handle: str) -> list[str]:
-    run_ids = [run_id for run_id, record in unfinished.items() if record["name"] == handle]
+    run_ids = [run_id for run_id, record in unfinished.items() if _is_named(record, handle)]
     if len(run_ids) > 1:
         raise UnknownRun(f"{handle!r} is the name of {len(run_ids)} unfinished runs", f"give an id: {_listed(run_ids)}")
     return run_ids
+
+
+def _is_named(record: JsonObject, handle: str) -> bool:
+    """By its name as it was given, or as it is shown."""
+    name = str(record["name"])
+    return handle == name or (" " in handle and handle == spelled(name))
 
 
 def _group(home: Home, records: Records, handle: str) -> list[str]:
@@ -122,7 +129,7 @@ def _ended(home: Home, records: Records, handle: str) -> list[str]:
     """By id (the original tool's runs are only in the index), the newest of that name, or all runs of a group."""
     if handle in records:
         return [handle]
-    namesakes = [record for record in records.values() if record["name"] == handle]
+    namesakes = [record for record in records.values() if _is_named(record, handle)]
     return [_newest(namesakes)] if namesakes else _group(home, records, handle)
 
 

@@ -17,6 +17,7 @@ from backprop_tui.domain.errors import BackpropError, StorageFailed, UsageError
 from backprop_tui.domain.formatting import duration, from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED
 from backprop_tui.presentation.durations import ago
 from backprop_tui.presentation.states import status_word
@@ -74,7 +75,7 @@ def lost_runs(session: ClientSession, run_ids: Sequence[str]) -> list[Removable]
         views = [_lost(session, run_id) for run_id in run_ids]
     else:
         views = [view for view in unfinished_views(home) if _why_not_lost(home, view.run) is None]
-    return [Removable(view.run.id, view.run.name, size_of(home.run_folder(view.run.id)), lost=True) for view in views]
+    return [Removable(view.run.id, view.run.label, size_of(home.run_folder(view.run.id)), lost=True) for view in views]
 
 
 def _lost(session: ClientSession, run_id: str) -> RunView:
@@ -121,7 +122,7 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
     try:
         view = read_view(home, run_id)
     except FileNotFoundError:  # only the index knows it
-        return Removable(run_id, str(public_record(home, run_id)["name"]), 0)
+        return Removable(run_id, spelled(str(public_record(home, run_id)["name"])), 0)
     except BackpropError as error:  # a broken record can be removed like any other
         session.warn(str(error))
         return Removable(run_id, run_id, size_of(home.run_folder(run_id)))
@@ -130,7 +131,7 @@ def _removable(session: ClientSession, run_id: str, needed_by: str | None) -> Re
         lost = f"; {lost_hint(run_id)}" if elsewhere else ""
         hint = f"stop it first: backprop-tui stop {run_id}{lost}"
         return UsageError(f"run {run_id} is {status_word(view.status)}{elsewhere}", hint)
-    return Removable(run_id, view.run.name, size_of(home.run_folder(run_id)))
+    return Removable(run_id, view.run.label, size_of(home.run_folder(run_id)))
 
 
 def _needed_runs(home: Home) -> dict[str, str]:

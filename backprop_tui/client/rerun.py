@@ -35,7 +35,8 @@ from backprop_tui.domain.resume_arguments import (
     option_syntax,
     outdated_output,
 )
-from backprop_tui.domain.run import LOCAL, SLURM, Queued, Run, Spec, merge_variables, split_point
+from backprop_tui.domain.run import LOCAL, SLURM, Queued, Run, Spec, merge_variables
+from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.secrets import hidden_words, mask_words, reveal_words
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.thresholds import MACHINES_LIMIT, THRESHOLDS

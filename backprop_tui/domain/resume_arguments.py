@@ -84,7 +84,7 @@ def resume_advice(run: Run, method: ResumeMethod, *, where: str = "") -> str | N
         return None
     reason = method.obstacle or "no option that takes a checkpoint was found in its source"
     return (
-        f"{run.name}: {reason}: its checkpoint is passed in {RESUME_VARIABLE} only. A script that does not read it "
+        f"{run.label}: {reason}: its checkpoint is passed in {RESUME_VARIABLE} only. A script that does not read it "
         f"starts over; give --resume-arg '--your-flag {{path}}'{where}, or read the variable in the script"
     )
 

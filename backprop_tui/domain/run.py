@@ -14,6 +14,7 @@ from backprop_tui.domain.limits import RunLimits
 from backprop_tui.domain.objective import Objective, still_best
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_verdict import ResumeCheck
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.secrets import is_secret
 from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.smoothed_curve import Extreme
@@ -310,6 +311,11 @@ class Run:
     job: SlurmJob | None = None  # the newest Slurm job of this run
 
     @property
+    def label(self) -> str:
+        """Its name as it is shown."""
+        return spelled(self.name)
+
+    @property
     def status(self) -> Status:
         """The status of the record alone; paused and stopping come from the live record."""
         return status_of(self.state)
@@ -369,13 +375,6 @@ class Run:
         """Returns the run with the attempt added, or replacing the newest one of the same number."""
         kept = tuple(old for old in self.attempts if old.number < attempt.number)
         return replace(self, attempts=(*kept, attempt))
-
-
-def split_point(name: str) -> tuple[str, Sequence[str]]:
-    """`train` and the settings of the sweep's run `train:lr=1e-3,seed=1`; another name has no settings."""
-    base, _, point = name.partition(":")
-    settings = point.split(",")
-    return (base, settings) if all("=" in setting for setting in settings) else (name, ())
 
 
 def apply_edit(run: Run, request: EditRequest) -> Run:

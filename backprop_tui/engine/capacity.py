@@ -66,7 +66,7 @@ def active_of(run: Run, live: Live | None, now: float) -> ActiveRun:
     pause = None if live is None else live.pause
     return ActiveRun(
         id=run.id,
-        name=run.name,
+        name=run.label,
         started_at=attempt.started_at,
         limits=run.spec.limits,
         gpu_uuids=tuple(gpu.uuid for gpu in attempt.gpus),
@@ -249,7 +249,7 @@ class Capacity:
         """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for."""
         return Candidate(
             id=run.id,
-            name=run.name,
+            name=run.label,
             limits=run.spec.limits,
             requested_gpus=run.spec.gpus,
             gpu_ids=run.spec.gpu_ids,

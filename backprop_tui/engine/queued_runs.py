@@ -36,9 +36,9 @@ def pending_dependencies(run: Run, unfinished: UnfinishedRuns) -> tuple[PendingD
             if not dependency.any_end:
                 return UnmetDependency(f"waited for {dependency.run}, which was removed")
         elif other.status not in ENDED:
-            pending.append(PendingDependency(name=f"{other.name} ({other.id})", status=other.status))
+            pending.append(PendingDependency(name=f"{other.label} ({other.id})", status=other.status))
         elif other.status not in SUCCESSFUL_ENDS and not dependency.any_end:
-            return UnmetDependency(f"waited for {other.name} ({other.id}), which ended {other.status}")
+            return UnmetDependency(f"waited for {other.label} ({other.id}), which ended {other.status}")
     return tuple(pending)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from backprop_tui.presentation.known_run import newest_usable
 from backprop_tui.presentation.states import cause_of
@@ -15,7 +16,7 @@ _PROGRAM = (
 )
 _REST = r"""(?:'[^']*'|"[^"]*"|(?![;,] | +\()[^'"])*"""  # to the next clause; quotes protect what looks like its end
 COMMAND = rf"(?:^|(?<=: )|(?<=; )|(?<=, or ))({_PROGRAM} {_REST})"
-_THEN_RESUME = r"\b(?:then resume(?: it)?|resume it)$"
+_THEN_RESUME = r"\b(?:then resume(?: it)?|resume it)(?=$|;)"
 
 
 def advice_text(record: JsonObject) -> str:
@@ -23,7 +24,19 @@ def advice_text(record: JsonObject) -> str:
     advice = str(cause_of(record).get("advice") or "")
     if newest_usable(record) is not None:
         return advice
-    return re.sub(_THEN_RESUME, lambda match: match[0].removesuffix(" it").replace("resume", "run it again"), advice)
+    return _then(advice, "run it again")
+
+
+def shared_advice(records: Sequence[JsonObject]) -> str:
+    """The advice about runs that ended alike, of which some may have a checkpoint."""
+    texts = dict.fromkeys(map(advice_text, records))
+    if len(texts) == 1:
+        return next(iter(texts))
+    return _then(str(cause_of(records[0]).get("advice") or ""), "resume what has a checkpoint and run the others again")
+
+
+def _then(advice: str, what: str) -> str:
+    return re.sub(_THEN_RESUME, lambda match: match[0].removesuffix(" it").replace("resume", what), advice)
 
 
 def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
@@ -32,6 +45,10 @@ def advice_lines(record: JsonObject) -> tuple[str, list[str]]:
     `fix train.py line 3, then:`, [`backprop-tui resume ab12`]
     """
     advice = str(cause_of(record).get("advice") or "")
-    advice = re.sub(_THEN_RESUME, lambda match: f"{match[0].split()[0]}: backprop-tui resume {record['id']}", advice)
+    command = f": backprop-tui resume {record['id']}"
+    if newest_usable(record) is None:
+        advice = _then(advice, f"run it again{command}")
+    else:
+        advice = re.sub(_THEN_RESUME, lambda match: match[0].split()[0] + command, advice)
     first, *others = (piece.strip(" ;,") for piece in re.split(COMMAND, advice))
     return first, list(filter(None, others))

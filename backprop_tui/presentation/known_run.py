@@ -13,7 +13,8 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.metric_series import main_loss
-from backprop_tui.domain.run import Queued, Run, split_point
+from backprop_tui.domain.run import Queued, Run
+from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation import numbers
 from backprop_tui.processes.linux import boot_id

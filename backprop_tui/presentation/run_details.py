@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from backprop_tui.domain.formatting import from_iso
+from backprop_tui.domain.formatting import from_iso, gigabytes_up
 from backprop_tui.domain.goals import unreported_metric
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -15,6 +15,7 @@ from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_verdict import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
 from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.slurm import job_options
 from backprop_tui.domain.status import ENDED, Status
@@ -80,7 +81,7 @@ def detail_sections(
 
 def _run(run: KnownRun, moment: Moment) -> Iterator[NamedValue]:
     record = run.record
-    yield "name", record["name"]
+    yield "name", spelled(record["name"])
     yield "id", run.id
     yield "status", status_word(record["status"]) + _how(record)
     yield from _progress(run, moment)
@@ -253,6 +254,8 @@ def _resumes_by(spec: Spec) -> Iterator[NamedValue]:
 
 def _hardware(run: KnownRun, gpu_models: Mapping[str, str]) -> Iterator[NamedValue]:
     record, live = run.record, run.live
+    if run.status is Status.QUEUED and record.get("requested_gpus") and record["launcher"] != SLURM:
+        yield "GPUs", _requested(record["requested_gpus"])
     for gpu in record.get("gpus") or ():
         yield "GPU", "  ".join(filter(None, (str(gpu["index"]), gpu_models.get(gpu["uuid"]), gpu["uuid"])))
     peak = record["peak"]
@@ -273,6 +276,20 @@ def _hardware(run: KnownRun, gpu_models: Mapping[str, str]) -> Iterator[NamedVal
     if temperatures:
         yield "temperature", ", ".join(temperatures)
     yield "host", str(record["host"])
+
+
+def _requested(asked: JsonObject) -> str:
+    """`4, each with 20 GB free`, `2,3, each with 2.5 GB free` if they were named, or `none`."""
+    if asked["count"] == 0:
+        return "none"
+    count = "" if asked["count"] is None else str(asked["count"])
+    if asked["ids"]:
+        ids = ",".join(asked["ids"])
+        text = f"{count} of {ids}" if count and int(count) != len(asked["ids"]) else ids
+    else:
+        text = count or "1 if the machine has any"
+    each = ", each with" if len(asked["ids"]) > 1 or (asked["count"] or 1) > 1 else ", with"
+    return text + (f"{each} {gigabytes_up(asked['min_free_bytes'])} GB free" if asked["min_free_bytes"] else "")
 
 
 def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:

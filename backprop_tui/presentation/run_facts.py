@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from backprop_tui.domain.arguments import POSITIONAL, has_path, named_values, varying
 from backprop_tui.domain.formatting import time_or_none
-from backprop_tui.domain.run import split_point
+from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.status import ENDED
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun

@@ -31,11 +31,19 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import best_of_run, came_to_nothing, objective_of
 from backprop_tui.presentation.places import place_of
-from backprop_tui.presentation.run_facts import best_value, metric_value, settings_of, started_at, varying_settings
+from backprop_tui.presentation.run_facts import (
+    best_value,
+    metric_value,
+    objective_best,
+    settings_of,
+    started_at,
+    varying_settings,
+)
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.presentation.states import PROBLEM_STATUSES
 
 ARGUMENT = "arg:"
+BEST_OF_RUN = "best"  # the best value of the run's own objective
 _METRIC_CELLS, _MAX_ARGUMENT_CELLS, _DATE_CELLS = 7, 14, 12
 _COMMON_SHARE = 0.2  # a metric of fewer runs than that gets no column of its own accord
 
@@ -241,7 +249,11 @@ _FIXED = (
         largest_first=True,
     ),
     _number(
-        "created", lambda run, _: time_or_none(run.record.get("created_at")), label="newest first", largest_first=True
+        "created",
+        lambda run, _: time_or_none(run.record.get("created_at")),
+        text=lambda run, moment: _date(time_or_none(run.record.get("created_at")), moment.wall),
+        label="newest first",
+        largest_first=True,
     ),
     _text(
         "gpu",
@@ -266,6 +278,16 @@ FIXED: dict[str, RunField] = {field.key: field for field in _FIXED}
 _COMMANDS_ONLY = (  # the dashboard's own order has them already
     _number("priority", lambda run, _: run.record["priority"], largest_first=True),
     _number("status", lambda run, _: list(Status).index(run.status)),
+    replace(
+        _number(
+            BEST_OF_RUN,
+            lambda run, _: _finite(objective_best(run.record)),
+            text=lambda run, _: _metric_text(objective_best(run.record)),
+        ),
+        is_behind=lambda run: (
+            (best := best_of_run(run.record)) is not None and came_to_nothing(run.record, best[0].metric)
+        ),
+    ),
 )
 SORTABLE: dict[str, RunField] = FIXED | {field.key: field for field in _COMMANDS_ONLY}
 LISTED = (

@@ -9,9 +9,9 @@ import math
 import operator
 import re
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from itertools import compress, repeat
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
-from backprop_tui.presentation.known_run import KnownRun, kept_per_run
+from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_of, cause_text, status_word
+from backprop_tui.presentation.run_search import field_search, matcher_of, name_fields, search_fields, search_text
+from backprop_tui.presentation.states import PROBLEM_STATUSES
 
 QUALIFIERS = ("state:", "since:", "until:", "ended:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
 STATES: Mapping[str, frozenset[Status]] = {
@@ -39,7 +40,7 @@ ACCEPTED = "words, failed, since:7d, tag:x, gpu:0, lr=1e-3, val_loss<0.1, best(v
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _QUALIFIED = re.compile(r"([a-z]+):(.*)", re.DOTALL)
 _COMPARISON = re.compile(r"(-{0,2}[A-Za-z_][\w./@-]*|(?:best|last)\([^()]+\))(<=|>=|!=|==|=|<|>)(.*)", re.DOTALL)
-_TIMES = ("since:", "until:", "ended:")
+_TIMES = {"since": "started", "until": "started", "ended": "ended"}  # the columns that they are about
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -94,7 +95,7 @@ class RunFilter:
     """All conditions have to hold. `mistakes` are about words that mean nothing; they are left out.
 
     `names` are the arguments and metrics it compares, those in `equal` with `=`; `words` are searched in texts.
-    `follows_time`: it can change although no run does.
+    `times` are the columns whose times it compares: it can change although no run does.
     """
 
     text: str = ""
@@ -102,7 +103,7 @@ class RunFilter:
     names: tuple[str, ...] = ()
     equal: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
-    follows_time: bool = False
+    times: tuple[str, ...] = ()
     _conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -122,9 +123,13 @@ class RunFilter:
             names=tuple(match[1] for match in compared),
             equal=tuple(match[1] for match in compared if match[2] in ("=", "==")),
             words=tuple(word for word in words if not _COMPARISON.fullmatch(word) and word.lower() not in STATES),
-            follows_time=any(word.startswith(_TIMES) for word in words),
+            times=tuple(dict.fromkeys(_TIMES[key] for word in words if (key := word.partition(":")[0]) in _TIMES)),
             _conditions=tuple(conditions),
         )
+
+    @property
+    def follows_time(self) -> bool:
+        return bool(self.times)
 
     def __bool__(self) -> bool:
         return bool(self.text)
@@ -201,29 +206,10 @@ def _near(word: str) -> str | None:
 
 def _contains(text: str) -> Condition:
     """Text anywhere in what rows show of a run and in its command; or a regular expression, if it is a valid one."""
-    lowered = text.lower()
-    if re.fullmatch(r"[\w\s/=,:@%~-]*", text):
-        return Condition("text", search_text, operator.contains, lowered)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # `[[` may mean something else in a later Python
-            pattern = re.compile(text, re.IGNORECASE | re.MULTILINE)
-    except re.error:
-        return Condition("text", search_text, operator.contains, lowered)
-    return Condition("text", search_text, lambda value, _: lowered in value or pattern.search(value) is not None)
-
-
-@kept_per_run
-def search_text(run: KnownRun) -> str:
-    """All that words are searched in, a line each."""
-    record = run.record
-    texts = (
-        *(run.label, record["id"], status_word(record["status"]), record["group"], record["note"], *record["tags"]),
-        " ".join(record["command"]),
-        *(record.get("reason"), *(reason["message"] for reason in record["hold_reasons"])),
-        *((cause_text(record), cause_of(record).get("evidence")) if record.get("cause") else ()),
-    )
-    return "\n".join(str(part) for part in texts if part).lower()
+    search = field_search(text)
+    if search is None:
+        return Condition("text", search_text, operator.contains, text.lower())
+    return Condition("fields", search_fields, lambda fields, _: any(map(search, fields)))
 
 
 def _has_status(statuses: Collection[Status]) -> Condition:
@@ -249,13 +235,18 @@ def _qualified(key: str, value: str) -> Condition:
         case "gpu":
             return Condition("gpu", _gpus, lambda gpus, _: not gpus.isdisjoint(parts))
         case "tag":
-            return Condition("tag", _tags, lambda tags, _: not tags.isdisjoint(parts))
-        case _:
+            matches = matcher_of(value)
+            is_plain = all(field_search(part) is None for part in parts)
             return Condition(
-                key,
-                lambda run: str(run.record.get(key) or "").lower(),
-                lambda text, _: any(part in text for part in parts),
+                "tag", _tags, lambda tags, _: not tags.isdisjoint(parts) or (not is_plain and matches(tuple(tags)))
             )
+        case _:
+            matches = matcher_of(value)
+            return Condition(key, partial(_fields_of, key), lambda fields, _: matches(fields))
+
+
+def _fields_of(key: str, run: KnownRun) -> tuple[str, ...]:
+    return name_fields(run) if key == "name" else (str(run.record.get(key) or "").lower(),)
 
 
 def _started(run: KnownRun) -> float:

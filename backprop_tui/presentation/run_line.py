@@ -316,7 +316,7 @@ def following_line(runs: Sequence[tuple[Run, Live | None]], moment: Moment, wait
 
 
 def _followed(run: Run, live: Live | None, moment: Moment, waits_for: str) -> str:
-    parts = [run.name, status_word(displayed_status(run, live))]
+    parts = [run.label, status_word(displayed_status(run, live))]
     if isinstance(run.state, Queued):
         parts.append(durations.elapsed(max(0.0, moment.wall - run.state.since)))
         parts += [sanitize(waits_for)] if waits_for else []

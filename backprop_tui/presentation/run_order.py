@@ -12,8 +12,8 @@ from typing import Any
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.objective import objective_of
-from backprop_tui.presentation.run_fields import ARGUMENT, SORTABLE, Value, field_of
+from backprop_tui.presentation.objective import best_of_run, objective_of
+from backprop_tui.presentation.run_fields import ARGUMENT, BEST_OF_RUN, SORTABLE, Value, field_of
 from backprop_tui.presentation.run_filter import Names, plain_name
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.store.fields import JsonObject
@@ -35,6 +35,9 @@ class RunSort:
         field = field_of(key)
         natural = cls(key=key, largest_first=field is not None and field.largest_first)
         kind, _, metric = key.partition(":")
+        if key == BEST_OF_RUN:
+            goal = next(iter(_ranked_by(runs)), None)
+            return natural if goal is None else replace(natural, largest_first=goal[1] is Direction.MAX)
         if f"{kind}:" in (BEST, LAST):
             own = (run.record for run in runs if (run.record.get("objective") or _NOTHING)["metric"] == metric)
             given = next((goal.direction for goal in filter(None, map(objective_of, own)) if goal.direction), None)
@@ -44,6 +47,18 @@ class RunSort:
     @property
     def reversed(self) -> RunSort:
         return replace(self, largest_first=not self.largest_first)
+
+
+def _ranked_by(runs: Iterable[KnownRun]) -> dict[tuple[str, Direction], None]:
+    """The metrics by which the runs are ranked, with the direction of each."""
+    goals = (best_of_run(run.record) for run in runs)
+    return {(goal.metric, goal.direction): None for goal, _ in filter(None, goals) if goal.direction is not None}
+
+
+def doubt_of_sort(sort: RunSort, runs: Iterable[KnownRun]) -> str | None:
+    """Why the runs have no order by their best value: they are ranked by different metrics. None if they have one."""
+    goals = _ranked_by(runs) if sort.key == BEST_OF_RUN else {}
+    return f"the runs are ranked by {', '.join(metric for metric, _ in goals)}" if len(goals) > 1 else None
 
 
 def column_named(word: str, names: Names) -> str | None:

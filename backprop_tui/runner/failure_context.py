@@ -189,7 +189,7 @@ class FailureContext:
     def _name_of(self, run_id: str) -> str:
         try:
             folder = os.path.join(os.path.dirname(self.directory.path), run_id)
-            return RunDirectory(folder).read().name or run_id
+            return RunDirectory(folder).read().label or run_id
         except BackpropError:
             return run_id
 

@@ -71,7 +71,7 @@ def _convert(record: Mapping[str, Any]) -> JsonObject:
     )
     return {
         **public(run, ""),
-        **dict.fromkeys(("cwd", "host", "launcher", "log_path")),
+        **dict.fromkeys(("cwd", "host", "launcher", "log_path", "requested_gpus")),
         "framework": record.get("framework"),
         "created_at": iso(started),
         "started_at": iso(started),

@@ -130,6 +130,7 @@ _SHAPE: dict[str, Check] = {
     "resume_check": _or_none(_RESUME_CHECK),
     "git": _or_none(_object({"commit": _is_text, "dirty": _FLAG})),
     "gpus": _list(_object({"index": _is_whole, "uuid": _TEXT})),
+    "requested_gpus": _or_none(_object({"count": _WHOLE, "ids": _list(_is_text), "min_free_bytes": _is_whole})),
     "slurm": _or_none(_object({"job_id": _TEXT, "node": _TEXT, "reason": _TEXT, "estimated_start": _FIGURE})),
     "slice": _or_none(_object({"number": _is_whole, "of": _WHOLE})),
     "attempts": _list(_ATTEMPT),
@@ -157,4 +158,5 @@ def _blank() -> JsonObject:
     spec = Spec(command=(), script=None, cwd="", max_run_seconds=None)
     end = Ended(at=0.0, status=Status.LOST)
     run = Run(id="", name="", host="", created_at=0.0, position=0.0, spec=spec, state=end)
-    return public(run, "") | dict.fromkeys(("created_at", "ended_at", "cwd", "host", "launcher", "log_path"))
+    unknown = ("created_at", "ended_at", "cwd", "host", "launcher", "log_path", "requested_gpus")
+    return public(run, "") | dict.fromkeys(unknown)

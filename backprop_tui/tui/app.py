@@ -260,7 +260,9 @@ class Dashboard(App[int]):
             await super().on_event(event)
 
     def _takes_keys(self) -> bool:
-        return bool(self.screen_stack) and self.screen.is_mounted and not getattr(self.screen, "is_closing", False)
+        if not self.screen_stack or not self.screen.is_mounted or getattr(self.screen, "is_closing", False):
+            return False
+        return not getattr(self.screen, "awaits_dialog", False)
 
     async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen

@@ -263,7 +263,7 @@ class CommandRunner(RunRequests):
 
             run = self._stored_runs([run_id])[0]
             directory = RunDirectory(self._session.home.run_folder(run_id))
-            return CommandResult(done=True, message=f"{run.name}: job {release_job(run, directory)} released")
+            return CommandResult(done=True, message=f"{run.label}: job {release_job(run, directory)} released")
 
         return await self._run(work)
 

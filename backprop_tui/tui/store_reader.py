@@ -18,7 +18,7 @@ from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_facts import with_labels
-from backprop_tui.presentation.run_filter import search_text
+from backprop_tui.presentation.run_search import search_text
 from backprop_tui.probes.histories import History, read_histories
 from backprop_tui.probes.readings import Sample, read_sample
 from backprop_tui.processes.linux import boot_id

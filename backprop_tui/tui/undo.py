@@ -136,7 +136,7 @@ def _former_options(run: Run, given: SlurmOptions) -> SlurmOptions:
     left_to_site = [name for name, value in former.items() if value is None]
     if left_to_site:
         raise UsageError(
-            f"{run.name}: had no {left_to_site[0]} of its own, which a job cannot go back to; e sets another"
+            f"{run.label}: had no {left_to_site[0]} of its own, which a job cannot go back to; e sets another"
         )
     return SlurmOptions(**former)
 
@@ -154,7 +154,7 @@ def _former_timebox(session: ClientSession, run: Run) -> TimeboxRequest:
     directory, limit = RunDirectory(session.home.run_folder(run.id)), run.spec.max_run_seconds
     live = directory.read_live() if directory.read().status in ACTIVE else None
     if limit is not None and live is not None and running_seconds(live, Moment.now()) >= limit:
-        raise UsageError(f"{run.name} has run for longer than {duration(limit)} by now; t changes its limit")
+        raise UsageError(f"{run.label} has run for longer than {duration(limit)} by now; t changes its limit")
     return TimeboxRequest(max_run_seconds=limit)
 
 

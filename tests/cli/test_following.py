@@ -99,7 +99,7 @@ def test_messages_of_the_program_go_to_stderr_in_plain_lines(follower: Follower,
         "abc (train): queued",
         "abc (train): started: attempt 1",
         "abc (train): paused: GPU 0 at 91 C",
-        "abc (train): failed with exit code 3 after 0s; ValueError: x; fix the script, then:",
+        "abc (train): failed with exit code 3 after 0s; ValueError: x; fix the script, then run it again:",
         "  backprop-tui resume abc",
     ]
 

@@ -261,7 +261,7 @@ def test_a_sweep_runs_every_point_and_gives_the_first_failure(terminal: Terminal
     terminal.script("train.py", "import sys\nprint(sys.argv[1:])\nsys.exit(int(sys.argv[-1]) * 4)")
     code, out, _ = terminal.type("run", "train.py", "--sweep", "x=0..1")
     assert code == 4
-    assert sorted(out.splitlines()) == [b"train:x=0 | ['--x', '0']", b"train:x=1 | ['--x', '1']"]
+    assert sorted(out.splitlines()) == [b"train x=0 | ['--x', '0']", b"train x=1 | ['--x', '1']"]
 
 
 def test_somebody_else_may_watch_and_wait(terminal: Terminal) -> None:

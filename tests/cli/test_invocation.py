@@ -296,8 +296,8 @@ def test_a_dry_run_of_a_sweep_says_once_what_its_runs_share(session: Session, wo
     assert rows["verdict"] == "2 of 6: starts now"
     assert lines[-7].strip() == "4 of 6: waits: 2 runs active (max_parallel 2 of this run)"
     assert lines[-6].startswith("runs ")
-    names = [f"true:lr={lr},seed={seed}" for lr in ("0.1", "0.2") for seed in (1, 2, 3)]
-    assert [line.split()[-1] for line in lines[-6:]] == names
+    names = [f"true lr={lr} seed={seed}" for lr in ("0.1", "0.2") for seed in (1, 2, 3)]
+    assert [line[13:] for line in lines[-6:]] == names
 
 
 def test_a_queued_sweep_names_its_group_and_how_to_follow_it(

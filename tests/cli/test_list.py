@@ -10,6 +10,7 @@ import pytest
 from backprop_tui.cli import output
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.run import Cause
+from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.store import index
 from tests.support.commands import Commands
@@ -305,3 +306,40 @@ def test_runs_of_the_same_name_are_distinguished_by_their_arguments(
     index_all(session.home)
     assert "train lr=1e-3" in obey("list").out
     assert {record["name"] for record in obey.json("list")} == {"train"}
+
+
+def test_the_start_is_shown_where_there_is_room_and_where_it_is_asked_for(
+    obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.ended("a", metrics={"val_loss": 0.5}, name="a-name-that-is-long-enough-to-be-cut-where-there-is-no-room")
+    monkeypatch.setattr(output, "width", lambda: 200)
+    assert "STARTED" in obey("list").lines[0]
+    assert "STARTED" in obey("list", "--filter", "since:7d", "--sort", "val_loss").lines[0]
+    assert "ENDED" in obey("list", "--filter", "ended:7d").lines[0]
+    monkeypatch.setattr(output, "width", lambda: 80)
+    assert "STARTED" not in obey("list").lines[0]
+    assert "STARTED" in obey("list", "--filter", "since:7d").lines[0]
+    for word in ("started", "created", "ended"):
+        assert word.upper() in obey("list", "--sort", word).lines[0]
+    assert max(map(len, obey("list", "--sort", "created").lines)) <= 80
+
+
+def test_runs_are_sorted_by_the_best_value_of_their_objective(obey: Commands, runs: Runs) -> None:
+    for run_id, value in (("a", 0.5), ("b", 0.25), ("c", 0.75)):
+        runs.ended(run_id, metrics={"val_loss": 1.0}, best={"val_loss": Extreme(value, 9)}, tags=("loss",))
+    for run_id, value in (("d", 0.5), ("e", 0.75)):
+        runs.ended(run_id, metrics={"val_acc": 0.1}, best={"val_acc": Extreme(value, 9)}, tags=("acc",))
+    assert ids(obey.json("list", "--tag", "loss", "--sort", "best")) == ["b", "a", "c"]
+    assert ids(obey.json("list", "--tag", "acc", "--sort", "best")) == ["e", "d"]
+    assert ids(obey.json("list", "--filter", "best<0.6", "--tag", "loss", "--sort", "best", "--reverse")) == ["a", "b"]
+    assert "0.2500" in obey("list", "--tag", "loss", "--sort", "best").out
+    mixed = obey("list", "--sort", "best")
+    assert mixed.code == 2
+    assert "ranked by val_acc, val_loss" in mixed.err
+
+
+def test_what_can_be_sorted_by_is_suggested_once(obey: Commands, runs: Runs) -> None:
+    runs.ended("a", metrics={"loss": 0.5})
+    message = obey("list", "--sort", "bogus").err
+    assert message.count("loss") == 1
+    assert "best" in message

@@ -237,7 +237,7 @@ def test_the_status_of_a_group_begins_with_counts_and_its_best_run(obey: Command
     runs.queued("later", group="sweep")
     lines = obey("status", "sweep").lines
     assert lines[0].split(maxsplit=1) == ["group", "sweep  3 runs: 2 completed, 1 waiting"]
-    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1, lower is better, smoothed: run1 train:lr=1"]
+    assert lines[1].split(maxsplit=1) == ["best", "loss 1.000 at step 1, lower is better, smoothed: run1 train lr=1"]
     assert sum(line.startswith("  id ") for line in lines) == 3
 
 
@@ -348,6 +348,29 @@ def test_a_group_is_a_table_over_its_seeds(obey: Commands, runs: Runs) -> None:
         ["1e-2", "1/2 1 failed", "0.06800", "0.9000", "528", "-0.0645", "too few seeds"],
         ["1e-3", "2/2", "0.13250 ±0.00071", "0.9000 ±0", "528", "baseline"],
     ]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_table_of_a_group_leaves_out_whole_columns_and_counts_them(
+    obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    for number, (lr, seed) in enumerate((lr, seed) for lr in ("0.0001", "0.0003") for seed in (1, 2, 3)):
+        value = 0.4123 + number * number / 1234
+        metrics = {"val_loss": value, "val_acc": value / 2, "train_loss": value / 3}
+        best = {name: Extreme(value, 500) for name, value in metrics.items()}
+        spec = asked("--lr", lr, "--seed", str(seed))
+        runs.ended(f"r{number}", group="grid", spec=spec, metrics=metrics, best=best, step=528)
+    obey("baseline", "r0")
+    whole = obey("show", "grid", "--over", "seed").out
+    monkeypatch.setattr(output, "width", lambda: width)
+    heading, *others = obey("show", "grid", "--over", "seed").lines
+    assert heading == "best first by val_loss, lower is better"
+    assert max(map(len, others)) <= width
+    (titles, *rows), left_out = others[:3], " ".join(others[3:])
+    cells = [cell for row in (titles, *rows) for cell in re.split(r" {2,}", row.strip())]
+    assert all(cell in whole for cell in cells)
+    assert "val_loss best" in titles
+    assert re.match(r"no room for \d columns?: .*last", left_out)
 
 
 def test_the_table_of_a_group_is_the_same_in_json(obey: Commands, runs: Runs) -> None:

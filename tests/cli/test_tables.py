@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_tui.cli.commands import show, status
 from backprop_tui.cli.tables import QUEUE_COLUMNS, RUN_COLUMNS, Column, lines, one_line
+from backprop_tui.presentation import numbers
 from backprop_tui.presentation.fitting import columns_of, shortened
 
 COLUMNS = (
@@ -121,3 +124,21 @@ def test_a_heading_that_is_cut_keeps_its_words() -> None:
     assert lines(columns, [("a" * 8, "0.5")], width=20)[0] == "ID        best val_…"
     labels = (Column(title="RUN", least=6, labels=True), Column(title="a"))
     assert lines(labels, [("validation_loss (best)", "1")], width=20)[1] == "validatio… (best)  1"
+
+
+@given(width=st.integers(1, 60), values=st.lists(st.floats(1e-9, 1e9).map(numbers.metric), min_size=1, max_size=3))
+def test_a_number_is_never_cut(width: int, values: list[str]) -> None:
+    columns = (
+        Column(title="NAME", least=6, middle=True),
+        *(Column(title="val_loss", least=2, middle=True, values=True) for _ in values),
+    )
+    *_, row = lines(columns, [("name", *values)], width=width)
+    assert row.split()[-len(values) :] == values
+
+
+def test_a_text_is_not_cut_within_a_number() -> None:
+    columns = (Column(title="ID"), Column(title="WHY", least=4))
+    row = ("a", "waits: 128 of 4.25 used")
+    for width in range(12, 27):
+        cut = lines(columns, [row], width=width)[1].removeprefix("a   ")
+        assert set(re.findall(r"[\d.]+", cut)) <= {"128", "4.25"}

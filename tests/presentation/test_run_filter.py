@@ -50,6 +50,19 @@ def _matching(text: str) -> str:
         ("lr>=0.01", "b"),
         ("lr!=0.001", "b"),
         ("^un", "de"),
+        ("unet$", "de"),
+        ("^vit$", "b"),
+        ("train.py$", "de"),
+        ("name:unet$", "de"),
+        ("name:^un", "de"),
+        (r"name:un\S{2}\b", "de"),
+        ("name:^net", ""),
+        ("name:nano,^vit$", "abc"),
+        ("note:mlp$", "b"),
+        ("tag:^x$", "b"),
+        ("id:[a-b]", "ab"),
+        ("a[^b]*unet", ""),  # no match goes from one field to the next
+        ("name:c++", ""),
         ("[", ""),
         ("wider", "b"),
         ('"wider mlp"', "b"),
@@ -209,3 +222,10 @@ def test_the_last_word_is_completed() -> None:
     assert completions("nano val", ["val_loss", "val_acc", "lr"]) == ["val_loss", "val_acc"]
     assert completions("sin", []) == ["since:"]
     assert completions("nano ", ["lr"]) == []
+
+
+def test_the_name_of_a_run_of_a_sweep_ends_before_its_arguments_and_is_found_in_both_spellings() -> None:
+    run = _run(ended("p", name="train:lr=1e-3,seed=2"))
+    for text in ("name:train$", "name:^train", r"name:train\b", "train$", "name:lr=1e-3,seed=2", "name:seed=2$"):
+        assert RunFilter.parse(text).matches(run, NOW.wall), text
+    assert not RunFilter.parse("name:^rain").matches(run, NOW.wall)

@@ -107,7 +107,7 @@ def _show_table(compared: Sequence[ComparedRun], options: Sequence[ComparisonRow
         starred[0][begin:end] = _names(starred[0][begin:end], label)
         columns = (
             tables.Column(title="RUN", least=_LABEL_LEAST, labels=True),
-            *(tables.Column(title=run.record["id"], least=6, middle=True) for run in compared[begin:end]),
+            *(tables.Column(title=run.record["id"], least=6, middle=True, values=True) for run in compared[begin:end]),
         )
         tables.show(columns, [(row.label, *cells[begin:end]) for row, cells in zip(rows, starred, strict=True)])
 

@@ -21,7 +21,7 @@ SUMMARY = "show, check and change the settings"
 
 _COLUMNS = (
     tables.Column(title="KEY"),
-    tables.Column(title="VALUE", least=8),
+    tables.Column(title="VALUE", least=8, values=True),
     tables.Column(title="ORIGIN", least=10, spare=1),
 )
 

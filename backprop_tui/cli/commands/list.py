@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "list unfinished runs and the newest 50 that ended"
 
-_SORTS = "created, started, ended, took, step, priority, loss, name, status"
+_SORTS = "created, started, ended, took, step, priority, loss, best, name, status"
 _MAX_NAMED = 12
+_STARTED = "started"
 _SETS = {"unfinished": UNFINISHED, "active": ACTIVE, "ended": ENDED}
 
 
@@ -64,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sort",
         type=lambda key: "took" if key == "time" else key,  # as earlier versions called it
         metavar="KEY",
-        help=f"sort by {_SORTS}, a metric or an argument, the best or newest first; best(val_loss) is a best value "
+        help=f"sort by {_SORTS}, a metric or an argument, the best or newest first; best(val_loss) is a best "
+        "value, best that of each run's own objective "
         "(default: unfinished first, then newest first)",
     )
     parser.add_argument("--handles", action="store_true", help=argparse.SUPPRESS)  # for completion
@@ -111,8 +114,11 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     ]
     runs = with_labels([*runs, *(KnownRun(record=record) for record in ended)])
     run_ids = set(resolve_all(session, arguments.runs))
-    sort = None if arguments.sort is None else _sort_by(arguments.sort, runs)
-    chosen = _chosen([run for run in runs if not arguments.runs or run.record["id"] in run_ids], arguments, sort)
+    matching = [run for run in runs if not arguments.runs or run.record["id"] in run_ids]
+    now = time.time()
+    matching = [run for run in matching if _matches(run, arguments, now)]
+    sort = None if arguments.sort is None else _sort_by(arguments.sort, runs, matching)
+    chosen = _chosen(matching, arguments, sort)
     if arguments.handles:
         _print_handles([run.record for run in chosen])
         return OK
@@ -123,10 +129,7 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     if arguments.filter is not None and (doubt := _doubt(arguments.filter, runs, matched=bool(chosen))):
         diagnostics.say(doubt)
     if chosen:
-        compared = {} if arguments.filter is None else arguments.filter.compared
-        compared = {**_sorted_column(arguments.sort, sort, chosen), **compared}
-        known = () if arguments.filter is None else arguments.filter.equal
-        tables.show_runs(chosen, session.home.host, compared, sorted_by=arguments.sort, known=known)
+        _show(chosen, session.home.host, arguments, sort)
     elif not runs:
         diagnostics.say("no runs yet; backprop-tui run train.py queues one")
     else:
@@ -134,19 +137,43 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return OK
 
 
-def _sort_by(word: str, runs: Sequence[KnownRun]) -> RunSort | None:
-    """Raises: UsageError."""
+def _show(chosen: Sequence[KnownRun], here: str, arguments: argparse.Namespace, sort: RunSort | None) -> None:
+    """Prints the runs, with what they are sorted and filtered by; in a terminal with room also when they started."""
+    filtered_times = () if arguments.filter is None else arguments.filter.times
+    known = () if arguments.filter is None else arguments.filter.equal
+    times = dict.fromkeys([*filtered_times, *([] if output.width() is None else [_STARTED])])
+    compared = {
+        **_sorted_column(arguments.sort, sort, chosen),
+        **{name: text for name in times if (text := _column(name, chosen)) is not None},
+        **({} if arguments.filter is None else arguments.filter.compared),
+    }
+    is_asked = _STARTED in (arguments.sort, *filtered_times)
+    known = known if is_asked else (*known, _STARTED)
+    tables.show_runs(chosen, here, compared, sorted_by=arguments.sort, known=known)
+
+
+def _sort_by(word: str, runs: Sequence[KnownRun], matching: Sequence[KnownRun]) -> RunSort | None:
+    """The order of the matching ones among the runs. Raises: UsageError."""
     from backprop_tui.presentation.run_filter import names_of_runs
-    from backprop_tui.presentation.run_order import RunSort, column_named
+    from backprop_tui.presentation.run_order import RunSort, column_named, doubt_of_sort
 
     names = names_of_runs(runs)
     key = column_named(word, names)
     if key is not None:
-        return RunSort.by(key, runs)
+        sort = RunSort.by(key, matching)
+        if doubt := doubt_of_sort(sort, matching):
+            raise UsageError(
+                f"cannot sort by {word!r}: {doubt}", "name one, such as best(val_loss), or filter the runs"
+            )
+        return sort
     if not runs:
         return None
     near = nearest(word, [*_SORTS.split(", "), *names.all])
-    hint = f"did you mean {near}?" if near else f"sort by {', '.join(dict.fromkeys([_SORTS, *names.all[:_MAX_NAMED]]))}"
+    hint = (
+        f"did you mean {near}?"
+        if near
+        else f"sort by {', '.join(dict.fromkeys([*_SORTS.split(', '), *names.all[:_MAX_NAMED]]))}"
+    )
     raise UsageError(f"cannot sort by {word!r}: no run has an argument or a metric of that name", hint)
 
 
@@ -154,14 +181,18 @@ def _sorted_column(
     word: str, sort: RunSort | None, runs: Sequence[KnownRun]
 ) -> Mapping[str, Callable[[KnownRun], str | None]]:
     """What the runs are sorted by, by the name of its column; empty if it has no text."""
-    if sort is None:
-        return {}
+    text = None if sort is None else _column(sort.key, runs)
+    return {} if text is None else {word: text}
+
+
+def _column(key: str, runs: Sequence[KnownRun]) -> Callable[[KnownRun], str | None] | None:
+    """What the column says of a run; None if it says nothing of any."""
     from backprop_tui.presentation.run_fields import field_of
 
-    field, moment = field_of(sort.key), Moment.now()
+    field, moment = field_of(key), Moment.now()
     if field is None or not any(field.text(run, moment) for run in runs):
-        return {}
-    return {word: lambda run: field.text(run, moment) or None}
+        return None
+    return lambda run: field.text(run, moment) or None
 
 
 def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun], *, matched: bool) -> str | None:
@@ -195,8 +226,7 @@ def _asks_for_old_runs(arguments: argparse.Namespace) -> bool:
 
 def _chosen(runs: Sequence[KnownRun], arguments: argparse.Namespace, sort: RunSort | None) -> list[KnownRun]:
     moment = Moment.now()
-    chosen = [run for run in runs if _matches(run.record, arguments)]
-    chosen = [run for run in chosen if arguments.filter is None or arguments.filter.matches(run, moment.wall)]
+    chosen = list(runs)
     if arguments.limit is None and not _asks_for_old_runs(arguments):
         ended = [run for run in chosen if run.status in ENDED]
         chosen = [run for run in chosen if run.status not in ENDED] + ended[:RECENT]
@@ -209,10 +239,12 @@ def _chosen(runs: Sequence[KnownRun], arguments: argparse.Namespace, sort: RunSo
     return chosen[: arguments.limit]
 
 
-def _matches(record: JsonObject, arguments: argparse.Namespace) -> bool:
+def _matches(run: KnownRun, arguments: argparse.Namespace, now: float) -> bool:
+    record = run.record
     return (
         (arguments.status is None or record["status"] in arguments.status)
         and set(arguments.tag) <= set(record["tags"])
         and arguments.group in (None, record["group"])
         and (arguments.host is None or record["host"] == arguments.host)
+        and (arguments.filter is None or arguments.filter.matches(run, now))
     )

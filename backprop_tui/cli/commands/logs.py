@@ -79,7 +79,7 @@ class LogStream:
             presenter.finish(self.events.run.id)
             if self._shows_end:
                 run = self.events.run
-                presenter.say(f"{run.id} ({run.name}): {end_line(self.events.record())}")
+                presenter.say(f"{run.id} ({run.label}): {end_line(self.events.record())}")
         return passed
 
 
@@ -135,7 +135,7 @@ class LogFollowing:
             self._presenter.set_labels(self._labels())
 
     def _labels(self) -> dict[str, str]:
-        return labels({run_id: stream.events.run.name for run_id, stream in self._streams.items()})
+        return labels({run_id: stream.events.run.label for run_id, stream in self._streams.items()})
 
     def _ensure_supervisor(self, now: float) -> None:
         if now >= self._ensure_at:

@@ -76,7 +76,7 @@ def _move(arguments: argparse.Namespace, session: Session) -> int:
     if session.json:
         output.json_value(current(session, run_id))
     else:
-        output.line(f"{run_id} {moved.run.name}: {moved}")
+        output.line(f"{run_id} {moved.run.label}: {moved}")
     return OK
 
 

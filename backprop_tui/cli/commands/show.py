@@ -102,10 +102,12 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
     """The runs of a group; without an order only the last value of the metric."""
     name = metric or "METRIC"
     best = (
-        tables.Column(title=f"{name} {'LAST' if ranking.by_last else best_words(name).upper()}", right=True, least=9),
+        tables.Column(
+            title=f"{name} {'LAST' if ranking.by_last else best_words(name).upper()}", right=True, least=9, values=True
+        ),
         tables.Column(title="AT", right=True, spare=2),
     )
-    last = tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True, least=9, spare=3)
+    last = tables.Column(title="LAST" if ranking.ranked else f"{name} LAST", right=True, least=9, spare=3, values=True)
     columns = (
         tables.Column(title="", right=True),
         tables.Column(title="ID"),

@@ -19,6 +19,7 @@ from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.governor.governor_state import GovernorState
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Run
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading
 from backprop_tui.launchers.lease import is_signed_elsewhere, supervisor_pid
@@ -197,7 +198,7 @@ def _governor_json(governor: GovernorState) -> JsonObject:
 def _print_gpus(session: Session, sample: Sample, unfinished: Sequence[RunView]) -> None:
     readings = sample.readings
     if readings.gpus:
-        names = {view.run.id: view.run.name for view in unfinished}
+        names = {view.run.id: view.run.label for view in unfinished}
         output.line()
         tables.show(GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in readings.gpus])
         _print_lines([(f"GPU {gpu.index}", gpu.problem) for gpu in readings.gpus if gpu.problem is not None])
@@ -218,7 +219,7 @@ def _print_node(name: str, sample: Sample, runs: Sequence[Run]) -> None:
     used = {gpu.uuid for run in runs if run.attempts for gpu in run.attempt.gpus}
     gpus = [gpu for gpu in readings.gpus if gpu.uuid in used]
     if gpus:
-        names = {run.id: run.name for run in runs}
+        names = {run.id: run.label for run in runs}
         output.line()
         tables.show(GPU_COLUMNS, [_gpu_row(gpu, names) for gpu in gpus])
         output.line()
@@ -301,7 +302,7 @@ def _print_group(session: Session, records: Sequence[JsonObject]) -> None:
     best = f"none: {ranking.problem}"
     if ranking.best is not None and ranking.objective is not None:
         run_id, value = ranking.best
-        named = next(record["name"] for record in records if record["id"] == run_id)
+        named = next(spelled(record["name"]) for record in records if record["id"] == run_id)
         best = f"{value_at(ranking.objective.metric, value)}, {meaning(ranking.objective)}: {run_id} {named}"
     _print_lines([("group", f"{name}  {len(records)} runs: {counts}"), ("best", best)])
 

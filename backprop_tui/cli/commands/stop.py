@@ -51,7 +51,7 @@ def _print_would(session: Session, run_ids: Sequence[str], done: str) -> int:
     queued = [view.run for view in unfinished if view.status is Status.QUEUED]
     for run in () if session.json else stopped_too(frozenset(run_ids), queued):
         awaited = ", ".join(dependency.run for dependency in run.spec.after)
-        output.line(f"{run.id} {run.name} ({run.status}): would be stopped too, waits for {awaited}")
+        output.line(f"{run.id} {run.label} ({run.status}): would be stopped too, waits for {awaited}")
     return code
 
 

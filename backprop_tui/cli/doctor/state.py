@@ -246,7 +246,7 @@ def check_work(home: Home) -> Iterator[Finding]:
         problem = guardian_problem(home, view)
         if problem is not None and repeated_failure(home, view.run.id) is None:
             yield warn(
-                "guardian", f"{view.run.id} ({view.run.name}): {problem}", f"backprop-tui continue {view.run.id}"
+                "guardian", f"{view.run.id} ({view.run.label}): {problem}", f"backprop-tui continue {view.run.id}"
             )
 
 
@@ -268,7 +268,7 @@ def check_elsewhere(home: Home) -> Iterator[Finding]:
         if not belongs_here(home, run) and is_silent(home, run):
             yield warn(
                 "host",
-                f"{run.id} ({run.name}), {status_word(view.status)}, is {whereabouts(home, run)}",
+                f"{run.id} ({run.label}), {status_word(view.status)}, is {whereabouts(home, run)}",
                 host_hint(run),
             )
 

@@ -41,7 +41,7 @@ def saving_run(run: Run, live: Live, *, passed_seconds: float = 0.0) -> SavingRu
     limit = timebox_seconds(run)
     used = live.clock.running_seconds + (0.0 if live.pause is not None else passed_seconds)
     return SavingRun(
-        name=run.name,
+        name=run.label,
         mount=use.mount,
         free_bytes=use.free_bytes,
         save_bytes=use.save_bytes,

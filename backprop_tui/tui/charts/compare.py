@@ -293,7 +293,8 @@ def draw_compare(
     options = [_row(row, grid, glyphs) for row in view.options]
     if not all_options:
         room = max(_MIN_OPTION_ROWS, height - len(lines) - 2 - _MIN_CHART_ROWS)
-        options = _fitting(options, room, glyphs)
+        rest = height - len(lines) - 1
+        options = _fitting(options, room if rest - room >= _MIN_CURVE_ROWS else rest, glyphs)
     lines += [_options_heading(view, width, glyphs, all_options=all_options), *options]
     top, rows = len(lines), height - len(lines)
     if rows >= _MIN_CURVE_ROWS:
@@ -308,7 +309,7 @@ def draw_compare(
 def _fitting(options: list[Line], room: int, glyphs: Glyphs) -> list[Line]:
     if len(options) <= room:
         return options
-    kept = options[: room - 1]
+    kept = options[: max(0, room - 1)]
     return [*kept, (Piece(f" {glyphs.clipped} {len(options) - len(kept)} more", Token.MUTED),)]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -19,6 +21,7 @@ from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
+from backprop_tui.presentation.advice import shared_advice
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.objective import best_of, objective_of, rank_records
 from backprop_tui.presentation.run_facts import metric_value
@@ -33,8 +36,8 @@ from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget, Page
 
-_MAX_FAILURES = 12
-_MAX_TIMEBOXED = _MAX_COMPLETED = 3
+_LEAST_FAILURES, _LEAST_ROWS = 12, 3  # rows of failures, and of each other state, that are always shown
+_FAILURES = "failures"
 _LONG_WAIT_SECONDS = 600.0  # shorter waits are left out
 _WAITED, _NEVER_STARTS = "waited", "waiting"
 _STATE_CELLS = 12
@@ -45,7 +48,8 @@ _SUBJECT_LEAST, _SUBJECT_MOST = 12, 24
 class DigestRow:
     """What happened to a run or to several; `state` chooses the glyph, `advice` says what to do.
 
-    `advised` counts the runs that the advice is for if they are of several rows, of which this is the last.
+    `runs` counts them. `advised` counts the runs that the advice is for if they are of several rows, of which this is
+    the last.
     """
 
     state: str
@@ -54,6 +58,7 @@ class DigestRow:
     saved: str = ""
     advice: str = ""
     advised: int = 0
+    runs: int = 1
 
     @property
     def note(self) -> str:
@@ -105,48 +110,44 @@ def _when(digest: AbsenceDigest) -> str:
 def _failures(problems: Sequence[KnownRun]) -> list[DigestRow]:
     """One row for each cause, with all runs that ended for it: those of a sweep often fail alike.
 
-    The advice for several causes is given once, below the last of them.
+    Causes with the same advice follow each other.
     """
     by_advice: dict[object, dict[str, list[KnownRun]]] = {}
     for run in problems:
         cause = run.record.get("cause") or {}
         by_cause = by_advice.setdefault((run.status, cause.get("kind"), cause.get("advice")), {})
-        by_cause.setdefault(re.sub(r"[\d.,]+", "#", cause_text(run.record)), []).append(run)
-    rows: list[DigestRow] = []
-    shown = 0
-    for by_cause in by_advice.values():
-        causes = list(by_cause.values())[: _MAX_FAILURES - len(rows)]
-        count = sum(map(len, causes))
-        rows += _advised_once([_failure(runs) for runs in causes], count)
-        shown += count
-    if shown < len(problems):
-        more = f"{len(problems) - shown} more"
-        rows.append(DigestRow(state="failed", subject=more, story="! goes from one to the next"))
-    return rows
+        by_cause.setdefault(_without_figures(cause_text(run.record)), []).append(run)
+    return [_failure(runs) for by_cause in by_advice.values() for runs in by_cause.values()]
 
 
-def _advised_once(rows: Sequence[DigestRow], runs: int) -> list[DigestRow]:
-    """The rows, of so many runs, with the advice that they share below the last one."""
-    if len(rows) < 2:
-        return list(rows)
-    return [*(replace(row, advice="") for row in rows[:-1]), replace(rows[-1], advised=runs)]
+def _without_figures(text: str) -> str:
+    return re.sub(r"\d[\d.,]*", "#", text)
+
+
+def _advised_once(rows: Sequence[DigestRow]) -> Iterator[DigestRow]:
+    """The rows, with the advice that several share below the last of them."""
+    for _, group in groupby(rows, key=lambda row: (row.state, row.advice)):
+        *before, last = group
+        yield from (replace(row, advice="") for row in before)
+        yield replace(last, advised=sum(row.runs for row in (*before, last))) if before else last
 
 
 def _failure(runs: Sequence[KnownRun]) -> DigestRow:
     """Of one run, or of several with the same cause, whose figures may differ."""
     record = runs[0].record
-    cause = record.get("cause") or {}
     newest = [checkpoint for checkpoint in (newest_usable(run.record) for run in runs) if checkpoint is not None]
     saved = ""
     if newest and len(runs) > 1:
-        saved = f"{len(newest)} of them have a checkpoint"
+        saved = f"{len(newest)} of them {'has' if len(newest) == 1 else 'have'} a checkpoint"
     elif newest and newest[0].get("step") is not None:
         saved = f"checkpoint at step {numbers.count(newest[0]['step'])}"
     story = cause_text(record) or runs[0].status.value
     if len({cause_text(run.record) for run in runs}) > 1:
         story += f" ({_name(runs[0])})"
-    advice = sanitize(str(cause.get("advice") or ""))
-    return DigestRow(state=runs[0].status.value, subject=_subject(runs), story=story, saved=saved, advice=advice)
+    advice = sanitize(shared_advice([run.record for run in runs]))
+    return DigestRow(
+        state=runs[0].status.value, subject=_subject(runs), story=story, saved=saved, advice=advice, runs=len(runs)
+    )
 
 
 def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
@@ -154,12 +155,8 @@ def _completed(digest: AbsenceDigest) -> Iterator[DigestRow]:
     trainings: dict[str, list[KnownRun]] = {}
     for run in (entry.run for entry in digest.runs if entry.run.status is Status.COMPLETED):
         trainings.setdefault(str(run.record["group"] or run.record["script"] or run.id), []).append(run)
-    rows = [(runs, _result(runs)) for runs in trainings.values()]
-    for runs, story in rows[:_MAX_COMPLETED]:
-        yield DigestRow(state="completed", subject=_subject(runs), story=story)
-    if len(rows) > _MAX_COMPLETED:
-        count = sum(len(runs) for runs, _ in rows[_MAX_COMPLETED:])
-        yield DigestRow(state="completed", subject=f"{count} more", story="the list shows their results")
+    for runs in trainings.values():
+        yield DigestRow(state="completed", subject=_subject(runs), story=_result(runs), runs=len(runs))
 
 
 def _result(runs: Sequence[KnownRun]) -> str:
@@ -181,27 +178,36 @@ def _last_value(run: KnownRun) -> str:
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
     runs = [run for run in ended if run.status is Status.TIMEBOXED]
-    for run in runs[:_MAX_TIMEBOXED]:
-        story = key_to_go_on(run.record) if reached_timebox(run.record) else sanitize(str(run.record["reason"]))
-        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
-    yield from _more_timeboxed(runs, "r resumes each")
+    yield from _told_alike("timeboxed", [(run, _timebox_story(run.record)) for run in runs])
+
+
+def _timebox_story(record: JsonObject) -> str:
+    return key_to_go_on(record) if reached_timebox(record) else sanitize(str(record["reason"]))
+
+
+def _told_alike(state: str, stories: Sequence[tuple[KnownRun, str]]) -> Iterator[DigestRow]:
+    """A row for each story, with all runs that have it; of many stories those that differ in figures share one, too."""
+    is_many = len({story for _, story in stories}) > _LEAST_ROWS
+    alike: dict[str, list[tuple[KnownRun, str]]] = {}
+    for run, story in stories:
+        alike.setdefault(_without_figures(story) if is_many else story, []).append((run, story))
+    for told in alike.values():
+        runs, story = [run for run, _ in told], told[0][1]
+        story += f" ({_name(runs[0])})" if any(other != story for _, other in told) else ""
+        yield DigestRow(state=state, subject=_subject(runs), story=story, runs=len(runs))
 
 
 def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Runs that reached their timebox and continue, or wait to continue, in another slice."""
     unfinished = [entry.run for entry in digest.runs if entry.run.status not in ENDED]
     runs = [run for run in unfinished if _was_timeboxed(run, digest)]
-    for run in runs[:_MAX_TIMEBOXED]:
-        position = run.record.get("slice") or {}
-        story = f"continued in slice {position['number']}" if position else "continued in another slice"
-        story += f" of {position['of']}" if position.get("of") is not None else ""
-        yield DigestRow(state="timeboxed", subject=_name(run), story=story)
-    yield from _more_timeboxed(runs, "continued in slices")
+    yield from _told_alike("timeboxed", [(run, _slice_story(run.record)) for run in runs])
 
 
-def _more_timeboxed(runs: Sequence[KnownRun], story: str) -> Iterator[DigestRow]:
-    if len(runs) > _MAX_TIMEBOXED:
-        yield DigestRow(state="timeboxed", subject=f"{len(runs) - _MAX_TIMEBOXED} more", story=story)
+def _slice_story(record: JsonObject) -> str:
+    position = record.get("slice") or {}
+    story = f"continued in slice {position['number']}" if position else "continued in another slice"
+    return story + (f" of {position['of']}" if position.get("of") is not None else "")
 
 
 def _was_timeboxed(run: KnownRun, digest: AbsenceDigest) -> bool:
@@ -244,9 +250,9 @@ def _paused(digest: AbsenceDigest) -> Iterator[DigestRow]:
 
 def _impossible(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """The waiting runs that the machine is too small for."""
-    for run in (entry.run for entry in digest.runs):
-        if run.status is Status.QUEUED and is_impossible(run.record):
-            yield DigestRow(state=_NEVER_STARTS, subject=_name(run), story=sanitize(str(run.record["reason"])))
+    runs = [entry.run for entry in digest.runs]
+    runs = [run for run in runs if run.status is Status.QUEUED and is_impossible(run.record)]
+    yield from _told_alike(_NEVER_STARTS, [(run, sanitize(str(run.record["reason"]))) for run in runs])
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
@@ -297,20 +303,61 @@ def _name(run: KnownRun) -> str:
     return sanitize(run.label)
 
 
-def draw_digest(view: DigestView, width: int, glyphs: Glyphs) -> list[Line]:
-    """Everything but the keys; long stories are wrapped, names are clipped."""
-    every = [*view.failures, *view.rows]
-    longest = max((cell_len(row.subject) for row in every), default=0)
+def draw_digest(view: DigestView, width: int, glyphs: Glyphs, *, height: int | None = None) -> list[Line]:
+    """Everything but the keys; long stories are wrapped, names are clipped.
+
+    What is more than `height` lines is counted, down to the least rows of each state; then the lines are more.
+    """
+    longest = max((cell_len(row.subject) for row in (*view.failures, *view.rows)), default=0)
     subject = max(_SUBJECT_LEAST, min(_SUBJECT_MOST, longest, width // 3)) + 2
+    most = {_FAILURES: len(view.failures)} | Counter(row.state for row in view.rows)
+    if height is not None:
+        most = {state: min(count, max(_least(state), height)) for state, count in most.items()}
+    lines = _draw_sections(view, most, width, subject, glyphs)
+    while height is not None and len(lines) > height:
+        able = {state: count for state, count in most.items() if count > _least(state)}
+        if not able:
+            break
+        longest_state = max(able, key=lambda state: able[state] - _least(state))
+        fewer = able[longest_state] - max(1, (len(lines) - height) // 4)
+        most[longest_state] = max(_least(longest_state), fewer)
+        lines = _draw_sections(view, most, width, subject, glyphs)
+    return lines
+
+
+def _least(state: str) -> int:
+    return _LEAST_FAILURES if state == _FAILURES else _LEAST_ROWS
+
+
+def _draw_sections(view: DigestView, most: Mapping[str, int], width: int, subject: int, glyphs: Glyphs) -> list[Line]:
+    """The lines with at most so many rows of each state."""
     lines: list[Line] = [(Piece(f" {view.when}", Token.MUTED),), ()]
-    if not every:
-        lines.append((Piece(" No run ended or was paused.", Token.MUTED),))
-    for rows in (view.failures, view.rows):
-        for row in rows:
-            lines += _draw_row(row, width, subject, glyphs)
-        if rows:
-            lines.append(())
-    return lines[:-1] if every else lines
+    failures = shown_failures(view, most[_FAILURES])
+    others = [row for _, rows in groupby(view.rows, key=lambda row: row.state) for row in _counted(rows, most)]
+    if not failures and not others:
+        return [*lines, (Piece(" No run ended or was paused.", Token.MUTED),)]
+    for rows in filter(None, (failures, others)):
+        lines += [line for row in rows for line in _draw_row(row, width, subject, glyphs)]
+        lines.append(())
+    return lines[:-1]
+
+
+def shown_failures(view: DigestView, most: int) -> list[DigestRow]:
+    """The first failures, with the advice that several share given once, and how many runs are in the others."""
+    rows = list(_advised_once(view.failures[:most]))
+    hidden = sum(row.runs for row in view.failures[most:])
+    if hidden:
+        rows.append(DigestRow(state="failed", subject=f"{hidden} more", story="! goes from one to the next"))
+    return rows
+
+
+def _counted(rows: Iterable[DigestRow], most: Mapping[str, int]) -> list[DigestRow]:
+    """The first rows of a state, and how many runs are in the others."""
+    every = list(rows)
+    count = most[every[0].state]
+    hidden = sum(row.runs for row in every[count:])
+    more = [DigestRow(state=every[0].state, subject=f"{hidden} more", story="in the list")] if hidden else []
+    return [*every[:count], *more]
 
 
 def _draw_row(row: DigestRow, width: int, subject: int, glyphs: Glyphs) -> list[Line]:
@@ -382,7 +429,7 @@ class Digest(LeftByClick, ModalScreen[str]):
 
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
-        lines = draw_digest(self._view, width - 4, self._glyphs)
+        lines = draw_digest(self._view, width - 4, self._glyphs, height=self.app.size.height - _FRAME_ROWS)
         box = self.query_one("#dialog")
         height = min(len(lines) + _FRAME_ROWS, self.app.size.height)
         box.styles.width, box.styles.height = width, height

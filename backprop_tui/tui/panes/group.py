@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
+from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Verdict
 from backprop_tui.presentation import numbers
@@ -268,7 +269,7 @@ def _range_of(row: GroupRow) -> tuple[float, float, float] | None:
 def row_note(table: GroupTable, row: GroupRow) -> str:
     """The row in a sentence, and a key for it."""
     if row.member is not None:
-        return _member_note(row.member, sanitize(str(row.member.record["name"])))
+        return _member_note(row.member, sanitize(spelled(str(row.member.record["name"]))))
     return row_sentence(table, row.setting) + _key_note(table)
 
 
@@ -290,7 +291,9 @@ def fitted_note(table: GroupTable, row: GroupRow, width: int, glyphs: Glyphs) ->
     whole = row_note(table, row)
     if row.member is not None:
         room = width - cell_len(_member_note(row.member, ""))
-        return clip(_member_note(row.member, clip_name(str(row.member.record["name"]), room, glyphs)), width, glyphs)
+        return clip(
+            _member_note(row.member, clip_name(spelled(str(row.member.record["name"])), room, glyphs)), width, glyphs
+        )
     behind = whole.removeprefix(f"{setting_text(table, row.setting)}: ")
     without_figures = behind.partition(", ")[2] or behind
     return next(

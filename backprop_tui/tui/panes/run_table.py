@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import split_point
+from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_facts import settings_of

@@ -17,7 +17,7 @@ from backprop_tui.domain.formatting import (
     plain,
 )
 from backprop_tui.domain.governor.governor_state import GovernorState
-from backprop_tui.domain.governor.placement import eligible_gpus
+from backprop_tui.domain.governor.placement import eligible_gpus, required_gpu_count
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.governor.snapshot import Candidate
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -265,9 +265,19 @@ def _passing_checks(run: KnownRun, snapshot: Snapshot, failing: set[tuple[object
         return
     yield from _host_checks(limits, snapshot.sample.readings.host, failing_checks)
     failing_gpus = {gpu for _, gpu in failing}
-    for gpu in snapshot.sample.readings.gpus if spec is None else _usable_gpus(spec, snapshot.sample.readings.gpus):
-        if gpu.index not in failing_gpus and _is_answering(gpu):
-            yield _gpu_check(gpu, limits)
+    gpus = snapshot.sample.readings.gpus if spec is None else _usable_gpus(spec, snapshot.sample.readings.gpus)
+    checks = {gpu.index: _gpu_check(gpu, limits) for gpu in gpus if _is_answering(gpu)}
+    if spec is not None and failing_gpus == {None} and Check.GPU_COUNT not in failing_checks:
+        yield from _count_check(spec, gpus, sum(check.passes for check in checks.values()))
+    yield from (check for index, check in checks.items() if index not in failing_gpus)
+
+
+def _count_check(spec: Spec, gpus: Sequence[GpuReading], usable: int) -> Iterator[CheckRow]:
+    """Whether as many GPUs as the run needs are usable; their own lines say it if there is only one."""
+    needed = required_gpu_count(_candidate(spec), gpus)
+    if needed and max(needed, len(gpus)) > 1:
+        now, limit = f"{usable} usable", f"needs {needed}"
+        yield CheckRow(name=_NAMES[Check.GPU_COUNT], now=now, limit=limit, passes=usable >= needed)
 
 
 def _governor_checks(limits: RunLimits, governor: GovernorState | None, failing: set[object]) -> Iterator[CheckRow]:
@@ -299,8 +309,11 @@ def _host_checks(limits: RunLimits, host: HostReading, failing: set[object]) -> 
 
 def _usable_gpus(spec: Spec, gpus: Sequence[GpuReading]) -> Sequence[GpuReading]:
     """Those on which the run may be placed."""
-    candidate = Candidate(id="", name="", gpu_ids=spec.gpu_ids, visible_gpus=spec.visible_gpus)
-    return () if spec.gpus == 0 else eligible_gpus(candidate, gpus)
+    return () if spec.gpus == 0 else eligible_gpus(_candidate(spec), gpus)
+
+
+def _candidate(spec: Spec) -> Candidate:
+    return Candidate(id="", name="", requested_gpus=spec.gpus, gpu_ids=spec.gpu_ids, visible_gpus=spec.visible_gpus)
 
 
 def _is_answering(gpu: GpuReading) -> bool:

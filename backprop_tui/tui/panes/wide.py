@@ -40,8 +40,8 @@ def device_histories(snapshot: Snapshot) -> list[DeviceHistory]:
 def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyphs: Glyphs) -> list[Line]:
     """A heading, then as many rows for each device that has a history: only charts of one height can be compared.
 
-    The rows that are left over keep them apart. Where there are fewer rows than devices, several share a row; those
-    that do not fit then either are counted.
+    Rows that are left over keep them apart if they are enough. Where there are fewer rows than devices, several
+    share a row; those that do not fit then either are counted.
     """
     known = [device for device in devices if device.history.utilization or device.history.memory]
     if len(known) > rows - 1:
@@ -56,9 +56,9 @@ def draw_histories(devices: Sequence[DeviceHistory], width: int, rows: int, glyp
         return [*lines, (Piece(f" no history yet, a point every {duration(HISTORY_SECONDS)}", Token.MUTED),)]
     apart = rows // len(known) - 1
     height = apart if apart >= _SPACED_FROM else (rows - 1) // len(known)
-    gaps, blank = max(1, len(known) - 1), rows - 1 - height * len(known)
+    between = (rows - 1 - height * len(known)) // max(1, len(known) - 1)
     for index, device in enumerate(known):
-        lines += [()] * (index * blank // gaps - max(0, index - 1) * blank // gaps)
+        lines += [()] * (between if index else 0)
         lines += _device_lines(device, at, cells, height, count, glyphs)
     return lines
 

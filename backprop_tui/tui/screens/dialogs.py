@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -49,6 +50,7 @@ _MAX_PLACES = 50  # that a log names, of which the first existing one is opened
 
 _TABS = {Scope.LOG: LOG_TAB, Scope.METRICS: METRICS_TAB}
 _READ_SECONDS = 0.4  # no key is held back for longer
+_DIGEST_SECONDS = 1.0  # nor one behind that of the digest, which reads the events of many runs
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -74,6 +76,7 @@ class DialogsScreen(PanesScreen):
         super().__init__(snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run)
         self.commands = commands
         self.user_commands = user_commands
+        self._digest_until = 0.0  # the monotonic time until which keys wait for the digest
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
     @cached_property
@@ -262,10 +265,18 @@ class DialogsScreen(PanesScreen):
         self.app.push_screen(Help(commands, actions, first=section, search=search, glyphs=self.glyphs), closed)
 
     def action_digest(self) -> None:
-        self._bridge.request_digest()  # the digest opens when the events are read
+        """Opens the digest when the events are read; keys typed meanwhile are for it, if that is quick."""
+        self._digest_until = time.monotonic() + _DIGEST_SECONDS
+        self._bridge.request_digest()
+
+    @property
+    def awaits_dialog(self) -> bool:
+        """Whether a dialog is about to open, for which the next keys are."""
+        return self.app.screen is self and time.monotonic() < self._digest_until
 
     def show_digest(self, digest: AbsenceDigest, *, opens: bool) -> None:
         """Opens the digest if `opens` and no other screen is open; otherwise says that there is one."""
+        self._digest_until = 0.0
         if not opens or self.app.screen is not self:
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them", kind=EventNotice)

@@ -44,7 +44,7 @@ _UPDATE_SECONDS = 1.0
 
 @lazy_dataclass(frozen=True, slots=True)
 class Answer:
-    """A key, the result, and the text beside the key."""
+    """A key, the result, and the text beside the key; without a key it is chosen with the mark."""
 
     key: str
     value: str
@@ -127,7 +127,6 @@ class Ask(LeftByClick, ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as box:
-            box.border_title = f" {self._question.title} "
             between = self._glyphs.between
             keys = f" {between} ".join(f"{action.shown} {action.short}" for action in MENU_ACTIONS if action.help)
             box.border_subtitle = border_hints(keys, between)
@@ -160,6 +159,8 @@ class Ask(LeftByClick, ModalScreen[str]):
         visible = max(1, height - 2)
         self._top = max(0, min(max(self._top, cursor - visible + 1), cursor, len(lines) - visible))
         marked = None if self._typed else cursor - self._top
+        place = f", {self._cursor + 1} of {len(self._answers)}" if len(lines) > visible else ""
+        box.border_title = f" {self._question.title}{place} "
         self.query_one(QuestionText).show(lines[self._top : self._top + visible], cursor=marked)
 
     def _lines(self, width: int) -> list[Line]:
@@ -284,7 +285,7 @@ def removable(runs: Sequence[KnownRun], snapshot: Snapshot) -> tuple[list[KnownR
 
 
 def _waiting_for(waiting: Sequence[Run], runs: Sequence[KnownRun]) -> str:
-    names = ", ".join(run.name for run in waiting) if len(waiting) <= _MAX_NAMES else counted(len(waiting), "run")
+    names = ", ".join(run.label for run in waiting) if len(waiting) <= _MAX_NAMES else counted(len(waiting), "run")
     return f"{sanitize(names)} {'waits' if len(waiting) == 1 else 'wait'} for {'it' if len(runs) == 1 else 'them'}"
 
 

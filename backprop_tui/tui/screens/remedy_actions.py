@@ -19,7 +19,7 @@ from backprop_tui.tui.screens.ui_state import Targets
 if TYPE_CHECKING:
     from backprop_tui.tui.screens.dialogs import DialogsScreen
 
-_MOST = 9  # remedies in one question: each has a digit
+_DIGITS = "123456789"  # keys of the first remedies; the others are chosen with the mark
 _HARMLESS = frozenset({RemedyKind.OPEN, RemedyKind.DOCTOR})  # also done by a read-only dashboard
 _WITHOUT_ASKING = _HARMLESS | {RemedyKind.RERUN, RemedyKind.STOP, RemedyKind.FIELDS}  # these change nothing yet
 
@@ -82,14 +82,16 @@ class RemedyActions:
 
 
 def remedy_question(run: KnownRun, check: CheckRow) -> Question:
-    shown = check.remedies[:_MOST]
+    shown = check.remedies
     zero = ["0 switches the check off."] if any(remedy.switches_off for remedy in shown) else []
     ahead = (run.queue_position or 1) - 1
     jumps = any(remedy.thresholds is not None for remedy in shown)
     place = [f"{counted(ahead, 'run')} ahead of it in the queue."] if ahead and check.name != "queue" else []
     place += ["A limit of its own lets it jump the line."] if ahead and jumps else []
     lines = (f"{sanitize(run.label)} waits: {check.reason}", *place, *zero)
-    answers = [Answer(str(number + 1), str(number), _described(remedy)) for number, remedy in enumerate(shown)]
+    answers = [
+        Answer(_DIGITS[number : number + 1], str(number), _described(remedy)) for number, remedy in enumerate(shown)
+    ]
     return Question(title="Remedy", lines=lines, answers=answers, marked=CANCEL if shown[0].heats else None)
 
 

@@ -200,3 +200,21 @@ def test_without_any_best_value_on_record_the_last_ones_are_compared_and_named_s
     assert mixed.best_text == "best C, val_loss 0.4000"
     begun = [compared_run(running(name, metrics={"val_loss": 0.1}), None) for name in "ab"]
     assert compare_view(begun, ChartChoices(), NOW, all_options=False).best is None
+
+
+def test_options_use_the_rows_that_are_too_few_for_the_chart() -> None:
+    def run(run_id: str, number: int) -> ComparedRun:
+        options = [f"--option-{option}={number}" for option in range(12)]
+        plain = running(run_id)
+        known = replace(plain, record={**plain.record, "command": ["python", "train.py", *options]})
+        return compared_run(known, chart_data(run_id, {"loss": series("loss", falling(10))}, run=known.run))
+
+    view = compare_view([run("a", 1), run("b", 2)], ChartChoices(), NOW, all_options=False)
+    for height in range(12, 40):
+        page = draw_compare(view, 80, height, UNICODE, all_options=False)
+        texts = [text_of(line).strip() for line in page.lines]
+        more = [text for text in texts if text.endswith(" more")]
+        shown = sum(text.startswith("--option-") for text in texts)
+        assert more == ([] if shown == 12 else [f"… {12 - shown} more"])
+        assert page.chart_rows or shown == 12 or len(texts) == height, (height, texts)
+        assert len(texts) <= height

@@ -13,7 +13,8 @@ from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of
-from backprop_tui.tui.panes.digest import DigestView, digest_view, draw_digest
+from backprop_tui.tui.panes.card import card_of
+from backprop_tui.tui.panes.digest import DigestView, digest_view, draw_digest, shown_failures
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 OOM = Cause(
@@ -79,7 +80,7 @@ def test_advice_for_several_causes_is_given_once() -> None:
         ended("c", Status.FAILED, cause=second, checkpoints=saved),
         ended("d", Status.FAILED, cause=third),
     )
-    assert [(row.subject, row.note) for row in view.failures] == [
+    assert [(row.subject, row.note) for row in shown_failures(view, 12)] == [
         ("a", ""),
         ("c", "checkpoint at step 2"),
         ("d", "advice for all 3: use a smaller batch"),
@@ -124,9 +125,6 @@ def test_different_trainings_are_not_compared() -> None:
         "one: best loss 0.5000",
         "two: best loss 0.2500",
     ]
-    many = [row for row in digest(*(_done(f"run{number}", "loss", 0.5) for number in range(5))).rows if row.story]
-    done = [row.subject for row in many if row.state == "completed"]
-    assert (len(done), done[-1]) == (4, "2 more")
 
 
 def test_an_unknown_direction_has_no_best() -> None:
@@ -222,5 +220,61 @@ def test_what_is_too_much_is_counted() -> None:
     causes = [Cause(kind="python_error", summary=f"Error{chr(65 + number)}") for number in range(20)]
     failed = [ended(cause.summary or "", Status.FAILED, cause=cause) for cause in causes]
     view = digest(*failed, unread=3)
-    assert view.failures[-1].subject == "8 more"
+    assert shown_failures(view, 12)[-1].subject == "8 more"
     assert view.rows[-1].subject == "3 runs"
+
+
+def test_rows_are_hidden_only_where_the_screen_has_no_room_for_them_and_then_counted() -> None:
+    done = [_done(f"run{number}", "loss", 0.5) for number in range(30)]
+    failed = [ended(f"bad{number}", Status.FAILED, cause=OOM, group=f"g{number}") for number in range(3)]
+    view = digest(*done, *failed)
+
+    def shown(height: int | None) -> tuple[int, list[str]]:
+        lines = list(map(text_of, draw_digest(view, 88, UNICODE, height=height)))
+        return sum("best loss" in line for line in lines), [line.strip() for line in lines if " more" in line]
+
+    assert shown(None) == shown(50) == (30, [])
+    count, (more,) = shown(30)
+    assert more.split() == ["✓", "completed", str(30 - count), "more", "in", "the", "list"]
+    assert len(draw_digest(view, 88, UNICODE, height=30)) in range(27, 31)
+    assert shown(10)[0] == shown(1)[0] == 3
+
+
+def test_timeboxed_runs_with_the_same_story_share_a_row() -> None:
+    saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
+    none = [ended(f"g{number}", Status.TIMEBOXED, group="grid") for number in range(4)]
+    rows = digest(*none, ended("x", Status.TIMEBOXED, checkpoints=saved)).rows
+    assert [(row.subject, row.story) for row in rows if row.state == "timeboxed"] == [
+        ("4 runs of grid", "no checkpoint, r starts over"),
+        ("x", "saved step 2, r resumes"),
+    ]
+
+
+def test_timeboxed_runs_that_differ_only_in_their_step_share_a_row_if_they_are_many() -> None:
+    def stories(count: int) -> list[tuple[str, str]]:
+        runs = [
+            ended(
+                f"g{step}",
+                Status.TIMEBOXED,
+                group="grid",
+                checkpoints=(Checkpoint(path=f"/c/{step}.pt", step=step, saved_at=NOW.wall - 100),),
+            )
+            for step in range(1, count + 1)
+        ]
+        return [(row.subject, row.story) for row in digest(*runs).rows if row.state == "timeboxed"]
+
+    assert stories(2) == [("g1", "saved step 1, r resumes"), ("g2", "saved step 2, r resumes")]
+    assert stories(9) == [("9 runs of grid", "saved step 1, r resumes (g1)")]
+
+
+def test_the_advice_is_that_of_the_card_of_the_run() -> None:
+    cause = Cause(kind="python_error", summary="ZeroDivisionError", advice="fix crash.py line 5, then resume")
+    saved = (Checkpoint(path="/c/2.pt", step=2, saved_at=NOW.wall - 100),)
+    without = ended("a", Status.FAILED, cause=cause)
+    (row,) = digest(without).failures
+    card = card_of(without, snapshot(without))
+    assert card is not None
+    assert row.advice == dict(card.lines)["advice"] == "fix crash.py line 5, then run it again"
+    (both,) = digest(without, ended("b", Status.FAILED, cause=cause, checkpoints=saved)).failures
+    assert both.advice == "fix crash.py line 5, then resume what has a checkpoint and run the others again"
+    assert both.saved == "1 of them has a checkpoint"

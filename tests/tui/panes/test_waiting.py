@@ -384,3 +384,20 @@ def test_a_check_that_is_longer_than_a_row_is_wrapped() -> None:
     drawn = " ".join(" ".join(text_of(line).split()) for line in draw_waiting(view, 80, UNICODE).lines)
     assert "7 too full + 1 too hot" in drawn
     assert setting in drawn
+
+
+def test_a_run_without_a_slot_says_how_many_of_the_gpus_it_needs_are_usable() -> None:
+    slots = {"check": "parallel", "figure": 2, "limit": 2, "message": "2 of 2 slots used", "setting": "max_parallel"}
+
+    def counts(**spec: Any) -> list[tuple[str, str, bool]]:
+        held = queued("a", holds=(slots,), spec=spec)
+        hot = gpu(2, temperature_celsius=91.0)
+        view = waiting_view(held, snapshot(held, sample=sample(gpu(0), gpu(1), hot), governor=governor()))
+        assert view is not None
+        return [(row.now, row.limit, row.passes) for row in view.rows if row.name == "GPUs usable"]
+
+    assert counts(gpus=2) == [("2 usable", "needs 2", True)]
+    assert counts(gpus=3) == [("2 usable", "needs 3", False)]
+    assert counts(gpu_ids=("1", "2")) == [("1 usable", "needs 2", False)]
+    assert counts() == [("2 usable", "needs 1", True)]
+    assert counts(gpus=0) == []

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from backprop_tui.domain.run import Cause
@@ -15,6 +17,7 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import DigestReady
 from backprop_tui.tui.panes.digest import Digest
 from backprop_tui.tui.panes.runs import RunsTable
+from backprop_tui.tui.screens import dialogs
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.theme import Preferences
@@ -77,6 +80,25 @@ async def test_retry_resumes_only_runs_that_a_retry_can_help() -> None:
         await stage.pilot.pause()
         assert stage.commands.calls == [("resume", "bad")]
         assert not stage.is_open
+
+
+async def test_keys_that_are_typed_while_it_opens_are_for_it() -> None:
+    async with staged() as stage:
+        app = stage.pilot.app
+        for key in "DR":
+            app.post_message(events.Key(key, key))
+        await stage.pilot.pause()
+        assert not app._notifications
+        await stage.remembers()
+        await stage.pilot.pause(0.1)
+        assert stage.commands.calls == [("resume", "bad")]
+
+
+async def test_a_digest_that_does_not_come_holds_keys_up_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialogs, "_DIGEST_SECONDS", 0.05)
+    async with staged() as stage:
+        await stage.pilot.press("D", "question_mark")
+        assert isinstance(stage.pilot.app.screen, Help)
 
 
 async def test_d_requests_it_and_esc_closes_it() -> None:

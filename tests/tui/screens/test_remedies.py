@@ -158,3 +158,27 @@ async def test_a_click_on_a_remedy_offers_it_and_a_click_on_its_check_does_not(s
         await stage.pilot.pause()
         assert isinstance(stage.pilot.app.screen, Ask)
         assert "RAM 3 GB free" in stage.pilot.app.screen.query_one("#question", LineWidget).shown_text
+
+
+async def test_every_remedy_can_be_chosen_also_beyond_the_keys_and_the_screen() -> None:
+    active = [running(f"r{number}") for number in range(30)]
+    async with staged(snapshot(*active, queued("a", holds=(SLOTS,))), size=(80, 24)) as stage:
+        stage.runs.select("a")
+        await stage.pilot.press("enter")
+        await stage.pilot.pause()
+        await stage.pilot.press("enter")
+        await stage.pilot.pause()
+        screen = stage.pilot.app.screen
+        assert isinstance(screen, Ask)
+        lines: set[str] = set()
+        for _ in range(33):
+            lines.update(
+                line.split("stop ")[-1] for line in screen.query_one("#question", LineWidget).shown_text.splitlines()
+            )
+            await stage.pilot.press("j")
+        assert {run.id for run in active} <= lines
+        assert "33 of 33" in str(screen.query_one("#dialog").border_title)
+        await stage.pilot.press("k", "enter")
+        await stage.pilot.pause()
+        stop = stage.pilot.app.screen
+        assert "Stop r29?" in stop.query_one("#question", LineWidget).shown_text
