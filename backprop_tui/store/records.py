@@ -113,8 +113,6 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
     fields = encode(run)
     spec, attempts = run.spec, run.attempts
     end = run.state if isinstance(run.state, Ended) else None
-    paused_seconds = sum(attempt.paused_seconds for attempt in attempts)
-    seconds = paused_seconds + sum(attempt.running_seconds for attempt in attempts)
     slice_ = slice_number(run)
     return {
         "id": run.id,
@@ -137,8 +135,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "slice": None if slice_ is None else encode(slice_),
         "started_at": iso(attempts[0].started_at) if attempts else None,
         "ended_at": iso(end.at) if end else None,
-        "duration_seconds": round(seconds, 3) if attempts else None,
-        "paused_seconds": round(paused_seconds, 3) if attempts else None,
+        **_durations(attempts),
         "exit_code": end.exit_code if end else None,
         "signal": end.signal if end else None,
         "eta_seconds": None if end else run.eta_seconds,
@@ -146,6 +143,15 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "attempts": [_public_attempt(attempt) for attempt in fields["attempts"]],
         "hold_reasons": list(holds),
         "cause": encode(end.cause) if end and end.cause else None,
+    }
+
+
+def _durations(attempts: Sequence[Attempt]) -> JsonObject:
+    paused = sum(attempt.paused_seconds for attempt in attempts)
+    running = sum(attempt.running_seconds for attempt in attempts)
+    return {
+        "duration_seconds": round(running + paused, 3) if attempts else None,
+        "paused_seconds": round(paused, 3) if attempts else None,
     }
 
 

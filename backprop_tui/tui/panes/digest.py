@@ -178,22 +178,22 @@ def _last_value(run: KnownRun) -> str:
 
 def _timeboxed(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
     runs = [run for run in ended if run.status is Status.TIMEBOXED]
-    yield from _told_alike("timeboxed", [(run, _timebox_story(run.record)) for run in runs])
+    yield from _rows_by_story("timeboxed", [(run, _timebox_story(run.record)) for run in runs])
 
 
 def _timebox_story(record: JsonObject) -> str:
     return key_to_go_on(record) if reached_timebox(record) else sanitize(str(record["reason"]))
 
 
-def _told_alike(state: str, stories: Sequence[tuple[KnownRun, str]]) -> Iterator[DigestRow]:
+def _rows_by_story(state: str, stories: Sequence[tuple[KnownRun, str]]) -> Iterator[DigestRow]:
     """A row for each story, with all runs that have it; of many stories those that differ in figures share one, too."""
     is_many = len({story for _, story in stories}) > _LEAST_ROWS
     alike: dict[str, list[tuple[KnownRun, str]]] = {}
     for run, story in stories:
         alike.setdefault(_without_figures(story) if is_many else story, []).append((run, story))
-    for told in alike.values():
-        runs, story = [run for run, _ in told], told[0][1]
-        story += f" ({_name(runs[0])})" if any(other != story for _, other in told) else ""
+    for members in alike.values():
+        runs, story = [run for run, _ in members], members[0][1]
+        story += f" ({_name(runs[0])})" if any(other != story for _, other in members) else ""
         yield DigestRow(state=state, subject=_subject(runs), story=story, runs=len(runs))
 
 
@@ -201,7 +201,7 @@ def _continued(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """Runs that reached their timebox and continue, or wait to continue, in another slice."""
     unfinished = [entry.run for entry in digest.runs if entry.run.status not in ENDED]
     runs = [run for run in unfinished if _was_timeboxed(run, digest)]
-    yield from _told_alike("timeboxed", [(run, _slice_story(run.record)) for run in runs])
+    yield from _rows_by_story("timeboxed", [(run, _slice_story(run.record)) for run in runs])
 
 
 def _slice_story(record: JsonObject) -> str:
@@ -252,7 +252,7 @@ def _impossible(digest: AbsenceDigest) -> Iterator[DigestRow]:
     """The waiting runs that the machine is too small for."""
     runs = [entry.run for entry in digest.runs]
     runs = [run for run in runs if run.status is Status.QUEUED and is_impossible(run.record)]
-    yield from _told_alike(_NEVER_STARTS, [(run, sanitize(str(run.record["reason"]))) for run in runs])
+    yield from _rows_by_story(_NEVER_STARTS, [(run, sanitize(str(run.record["reason"]))) for run in runs])
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
