@@ -32,7 +32,6 @@ from backprop_tui.domain.limits import (
 from backprop_tui.processes.users import shared_with
 
 DEFAULT = "default"
-CHECK_HINT = "`backprop-tui config check` lists all problems"
 _ENVIRONMENT = "environment "
 
 
@@ -126,7 +125,8 @@ def first_problem(layers: Sequence[Layer]) -> ConfigError | None:
     if not problems:
         return None
     (layer, problem), *_ = problems
-    hints = (problem.hint, _repair(problem, layer, user=layers[0]), CHECK_HINT)
+    check = f"`{config_command(layers[0].path)} check` lists all problems"
+    hints = (problem.hint, _repair(problem, layer, user=layers[0]), check)
     hint = "; ".join(filter(None, hints)).replace("?; ", "? ")
     return type(problem)(problem.where, problem.problem, hint, key=problem.key)
 

@@ -280,7 +280,7 @@ def test_the_first_of_several_errors_says_what_lists_all_of_them(tmp_path: Path)
     path = tmp_path / "config.toml"
     path.write_text("max_paralel = 1\nnothing = 2\n")
     with pytest.raises(
-        ConfigError, match=r"did you mean 'max_parallel'\? `.*unset.*`.*; `backprop-tui config check` lists all"
+        ConfigError, match=r"did you mean 'max_parallel'\? `.*unset.*`.*; `backprop-tui .*config check` lists all"
     ):
         load(environment={}, directory=str(tmp_path), user_file=str(path))
 

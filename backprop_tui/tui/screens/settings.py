@@ -271,7 +271,7 @@ class SettingsScreen(DismissOnce, Screen[None]):
         else:
             self.rows = settings_rows(settings)
             first, more = next(iter(settings.problems), None), len(settings.problems) - 1
-            others = f" (+{more} more: backprop-tui config check)" if more > 0 else ""
+            others = f" (+{more} more: {config_command(self._commands.config_path)} check)" if more > 0 else ""
             removal = _removal(first, self._commands.config_path) if first else ""
             self._problem = sanitize(f"{first}{removal}{others}") if first else ""
         self._message = message

@@ -105,7 +105,7 @@ async def test_a_wrong_key_is_named_with_its_file_and_the_other_settings_are_sho
     commands = FakeConfig({"max_parallel": 3}, problems=(problem, problem))
     async with staged(size=size, commands=commands) as stage:
         await opened(stage)
-        assert message(stage) == f"✗ {problem} (+1 more: backprop-tui config check)"
+        assert message(stage) == f"✗ {problem} (+1 more: backprop-tui --config /home/anna/config.toml config check)"
         assert "did you mean 'gpu.max_temp_c'?" in message(stage)
         assert ["max_parallel", "3"] in [line.split()[:2] for line in shown(stage).splitlines()]
         await stage.pilot.press("j")
