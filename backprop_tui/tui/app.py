@@ -230,7 +230,7 @@ class Dashboard(App[int]):
             rack.styles.padding = (0, keys_beside(self.size.width), 0, 0)
         for holder in self.screen.query("ToastHolder"):
             holder.display = newest is not None and str(holder.id).endswith(newest.identity)
-        for footer in (footer for screen in self.screen_stack for footer in screen.query(KeysFooter)):
+        for footer in self.screen.query(KeysFooter):
             footer.make_room("" if newest is None else newest.message)
         while self._waiting_events and not self._shows_answer():
             event = self._waiting_events.popleft()

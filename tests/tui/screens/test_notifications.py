@@ -119,21 +119,6 @@ async def test_the_keys_take_the_line_again_when_the_message_expires() -> None:
         await last_row(pilot, "n new")
 
 
-async def test_a_message_expires_behind_a_dialog_too() -> None:
-    async with small_screen() as pilot:
-        main = pilot.app.main  # type: ignore[attr-defined]
-        main.tell("done", seconds=0.3)
-        await last_row(pilot, "done")
-        await pilot.press("s")
-        footer = main.query_one(FooterBar)
-        for _ in range(100):
-            await pilot.pause(0.02)
-            if "n new" in footer.line_text(0)[:8]:
-                break
-        assert isinstance(pilot.app.screen, Ask)
-        assert footer.line_text(0).strip().startswith("n new")
-
-
 async def test_an_end_that_the_problem_line_shows_is_not_announced() -> None:
     """Other ends are, for some seconds, though they are problems."""
     failed = ended("bad", Status.FAILED, ago=1)
