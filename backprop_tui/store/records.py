@@ -25,7 +25,7 @@ from backprop_tui.domain.requests import (
     TimeboxRequest,
 )
 from backprop_tui.domain.resume_verdict import ResumeCheck, ResumeVerdict
-from backprop_tui.domain.run import SLURM, Attempt, Ended, Queued, Run, Running, Spec, Starting, State
+from backprop_tui.domain.run import SLURM, Attempt, Ended, Queued, Run, Running, Starting, State
 from backprop_tui.domain.secrets import mask_words
 from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
 from backprop_tui.store.codec import decode, encode, register, tagged
@@ -113,6 +113,8 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
     fields = encode(run)
     spec, attempts = run.spec, run.attempts
     end = run.state if isinstance(run.state, Ended) else None
+    paused_seconds = sum(attempt.paused_seconds for attempt in attempts)
+    seconds = paused_seconds + sum(attempt.running_seconds for attempt in attempts)
     slice_ = slice_number(run)
     return {
         "id": run.id,
@@ -124,8 +126,7 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         **_without(fields, _PRIVATE),
         "host": run.current_host,
         "age_seconds": None,  # only who reads it knows
-        "gpus": (fields["attempts"][-1]["gpus"] or _gpus_of_job(attempts[-1])) if attempts else [],
-        "requested_gpus": _requested_gpus(spec),
+        **_gpus(run, fields["attempts"]),
         "slurm": _slurm(run, holds),
         "max_run_minutes": None if spec.max_run_seconds is None else spec.max_run_seconds / 60,
         "total_run_minutes": None if spec.total_seconds is None else spec.total_seconds / 60,
@@ -135,7 +136,8 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
         "slice": None if slice_ is None else encode(slice_),
         "started_at": iso(attempts[0].started_at) if attempts else None,
         "ended_at": iso(end.at) if end else None,
-        **_durations(attempts),
+        "duration_seconds": round(seconds, 3) if attempts else None,
+        "paused_seconds": round(paused_seconds, 3) if attempts else None,
         "exit_code": end.exit_code if end else None,
         "signal": end.signal if end else None,
         "eta_seconds": None if end else run.eta_seconds,
@@ -146,17 +148,11 @@ def public(run: Run, run_folder: str, *, live: Live | None = None, holds: Sequen
     }
 
 
-def _durations(attempts: Sequence[Attempt]) -> JsonObject:
-    paused = sum(attempt.paused_seconds for attempt in attempts)
-    running = sum(attempt.running_seconds for attempt in attempts)
-    return {
-        "duration_seconds": round(running + paused, 3) if attempts else None,
-        "paused_seconds": round(paused, 3) if attempts else None,
-    }
-
-
-def _requested_gpus(spec: Spec) -> JsonObject:
-    return {"count": spec.gpus, "ids": list(spec.gpu_ids), "min_free_bytes": spec.limits.gpu_min_free_vram_bytes}
+def _gpus(run: Run, attempts: Sequence[JsonObject]) -> JsonObject:
+    """The GPUs that the last of the attempts was given, and what the run asks for."""
+    spec, given = run.spec, attempts[-1]["gpus"] or _gpus_of_job(run.attempt) if attempts else []
+    asked = {"count": spec.gpus, "ids": list(spec.gpu_ids), "min_free_bytes": spec.limits.gpu_min_free_vram_bytes}
+    return {"gpus": given, "requested_gpus": asked}
 
 
 def _gpus_of_job(attempt: Attempt) -> list[JsonObject]:
