@@ -120,10 +120,18 @@ def test_what_a_supervisor_has_to_decide_is_left_to_it(
     assert (run.read().submitted_job, waiting.read().submitted_job) == (None, None)
 
 
-def test_a_user_is_told_that_slurm_has_not_answered_yet(
+def test_a_warning_says_that_slurm_has_not_answered_yet(
     session: ClientSession, slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    warn_once, noticed = ClientSession.warn_once, tmp_path / "noticed"
+
+    def notice(session: ClientSession, words: str) -> None:
+        warn_once(session, words)
+        noticed.touch()
+
+    monkeypatch.setattr(ClientSession, "warn_once", notice)
     monkeypatch.setattr(spawned, "LATE_SECONDS", 0.0)
+    slurm.does("sbatch", f"until [ -e {noticed} ]; do :; done; echo 12")
     monkeypatch.setattr(SupervisorProcess, "call", lambda _: None)
     submit(session, RunRequest(command=("true",), cwd=str(tmp_path), launcher="slurm"))
     assert session.warnings == {"Slurm has not answered yet; waiting for 30 seconds at most"}

@@ -76,5 +76,11 @@ def test_a_command_in_a_projects_file_is_an_error_and_is_not_run(sandbox: Sandbo
     with open(os.path.join(sandbox.folder, "backprop.toml"), "w", encoding="ascii") as file:
         file.write('[notify]\ncommand = "touch owned"\n')
     screen = open_dashboard(size=(400, 40))  # so that no path, however long, breaks the line
-    assert screen.wait_for_exit() == 2
     screen.wait_for("notify.command may only be set")
+    run = waiting_run(sandbox)
+    loses_focus(screen)
+    go(run)
+    screen.wait_for(f"{run.id} failed")
+    screen.type("q")
+    assert screen.wait_for_exit() == 0
+    assert not os.path.exists(os.path.join(sandbox.folder, "owned"))
