@@ -147,7 +147,8 @@ class PanesScreen(FilteredScreen):
         if not self.is_mounted or not self.app.is_running:
             return
         self.snapshot, self._machine = snapshot, machine_view(snapshot)
-        self.state.note_seen(self.state.selected_run(snapshot), snapshot.moment.monotonic)
+        shown = self.state.selected_run(snapshot) if self.is_current else None
+        self.state.note_seen(shown, snapshot.moment.monotonic)
         self.state.expire_order(snapshot.moment.monotonic, silent_seconds)
         self._follow_held()
         if self.state.marked:

@@ -48,6 +48,7 @@ class UiState(RunListOptions):
 
     row: str | None = None
     row_since: float = 0.0
+    problem_shown: tuple[str, float] | None = None  # the failed run under the cursor, and since when it is shown
     marked_in_turn: tuple[str | None, ...] = ()
     visited: set[str] = field(default_factory=set)  # runs that were selected once, so that their tab was chosen
     zoom: Zoom = Zoom.NONE
@@ -84,8 +85,16 @@ class UiState(RunListOptions):
         self.row, self.row_since, self.marked_in_turn = row, now, ()
 
     def note_seen(self, run: KnownRun | None, now: float) -> None:
-        """Marks a problem as seen when the cursor has been on it long enough; `now` is monotonic."""
-        if run is not None and is_problem(run) and now - self.row_since >= SEEN_AFTER_SECONDS:
+        """Marks a problem as seen when it has been shown under the cursor long enough; `now` is monotonic.
+
+        `run` is None while a dialog covers it.
+        """
+        if run is None or not is_problem(run):
+            self.problem_shown = None
+            return
+        if self.problem_shown is None or self.problem_shown[0] != run.id:
+            self.problem_shown = run.id, now
+        if now - max(self.problem_shown[1], self.row_since) >= SEEN_AFTER_SECONDS:
             self.seen.add(run.id)
 
     def toggle_marks(self, ids: AbstractSet[str]) -> None:

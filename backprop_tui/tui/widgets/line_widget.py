@@ -71,9 +71,12 @@ class LineWidget(Widget):
         old, old_cursor = self._lines, self._cursor
         self._lines, self._cursor = tuple(lines), cursor
         self._strips = {key: self._strips[key] for key in map(id, self._lines) if key in self._strips}
+        width = self.size.width
+        if not width and old:  # hidden: how it looked may be cached
+            self.refresh()
+            return
         pairs = list(zip_longest(old, self._lines, fillvalue=()))
         rows = [row for row, (before, now) in enumerate(pairs) if before is not now or row in (old_cursor, cursor)]
-        width = self.size.width
         if len(rows) > _MANY_ROWS:  # to find out which cells differ takes longer than to render the others
             self.refresh(Region(0, rows[0], width, rows[-1] + 1 - rows[0]))
             return

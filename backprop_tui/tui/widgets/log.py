@@ -92,6 +92,7 @@ class LogView(ScrollView):
         self._attempts: Sequence[AttemptStart] = ()
         self._left = 0
         self._prompt = "/"
+        self._last_search = ""  # in this log
         self._typed: str | None = None
         self._brush: RowPainter | None = None
         self._expected_size = Size(0, 0)  # before the first layout
@@ -117,7 +118,7 @@ class LogView(ScrollView):
         before = self._live, self._failed, self._attempts
         self._live, self._failed, self._attempts = live, failed, attempts
         if path != self.path:
-            self.path = path
+            self.path, self._last_search = path, ""
             self._open(path)
         elif before != (live, failed, attempts):
             self._thread.submit(lambda session: session.attend(attempts, live=live, failed=failed))
@@ -254,9 +255,9 @@ class LogView(ScrollView):
         self._brush = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leaves `n`, `N` and `esc` to the screen unless a search, a filter or a mark is theirs to end."""
+        """Leaves `n` and `N` to the screen while nothing was searched, and `esc` while nothing is theirs to end."""
         if action == "match":
-            return self.is_searching
+            return self.is_searching or bool(self._last_search)
         return not _is_clear(self.page_shown) if action == "end_search" else True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
@@ -270,6 +271,10 @@ class LogView(ScrollView):
         self._thread.submit(LogSession.toggle_wrap)
 
     def action_match(self, forward: bool) -> None:  # noqa: FBT001 - a parameter of the action string
+        """Goes to the next match; without a search it repeats the last one."""
+        last = "" if self.is_searching else self._last_search
+        if last:
+            self._thread.submit(lambda session: session.search(last))
         self._thread.submit(lambda session: session.next_match(forward=forward))
 
     def action_next_error(self) -> None:
@@ -340,6 +345,8 @@ class LogView(ScrollView):
         match event.key:
             case "enter":
                 typed, self._typed = self._typed, None
+                if self._prompt == "/":
+                    self._last_search = typed
                 submit = LogSession.search if self._prompt == "/" else LogSession.show_only
                 self._thread.submit(lambda session: submit(session, typed))
             case "escape":

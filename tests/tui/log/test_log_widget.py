@@ -87,6 +87,10 @@ async def test_keys_search_and_follow(log: Path) -> None:
         await until(pilot, lambda: "1 of 10" in view.shown_text)
         await pilot.press("escape")
         await until(pilot, lambda: view.page_shown.search is None)
+        await pilot.press("n")
+        await until(pilot, lambda: "of 10" in view.shown_text)
+        await pilot.press("escape")
+        await until(pilot, lambda: view.page_shown.search is None)
         await pilot.press("f")
         await until(pilot, lambda: "▾ following" in view.shown_text)
 

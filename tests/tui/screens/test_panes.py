@@ -90,6 +90,14 @@ async def test_one_run_leaves_the_screen_to_its_log_and_chart(tmp_path: Path) ->
         assert stage.layout.runs_rows > 12
 
 
+async def test_a_pane_that_was_hidden_shows_the_run_that_is_selected_now() -> None:
+    async with staged(snapshot(*map(running, ("first", "second", "third")))) as stage:
+        await stage.pilot.press("plus", "j", "j", "escape")
+        row = stage.screen_rows[stage.app.query_one(SelectedHeading).region.y]
+        assert row.startswith("─ third ")
+        assert " third · attempt 1 " in row
+
+
 async def test_a_short_log_leaves_its_rows_to_the_runs() -> None:
     many = [running(f"run-{index}") for index in range(40)]
     async with staged(snapshot(*many)) as stage:
