@@ -355,7 +355,8 @@ class Job:
         from backprop_tui.processes import hanging_call  # noqa: F401
         from backprop_tui.processes.tree import OrphanReaper
 
-        load_guardian()
+        for _ in load_guardian():
+            continue
         self._reap = OrphanReaper(self._kept_children).reap
 
     def _kept_children(self) -> Sequence[int]:

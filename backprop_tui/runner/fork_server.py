@@ -35,6 +35,7 @@ REAP_MILLISECONDS = 1000
 RESTART_SECONDS = 1.0
 SPARES = 2  # guardians that wait: often two runs end together
 REHEARSE_SECONDS = 0.1  # a guardian that gets no run so soon has the time to prepare for any
+LOAD_SECONDS = 0.05  # after the first start, before this process prepares others: that start needs the cores
 SPARE_SECONDS = 0.005  # after a start, before the next one is forked: the script that is being started needs the cores
 
 
@@ -42,13 +43,10 @@ def serve(requests: socket.socket, announcements: socket.socket, supervisor: Sup
     """Serves until the supervisor is gone, then starts another one if there is work left.
 
     Its guardians use the `announcements` to tell the supervisor about their scripts.
-    What guardians need is loaded here, while the supervisor, which does not, loads the engine.
     """
     rename_process("backprop-forker")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    load_guardian()
-    _freeze()
     _ForkServer(requests, announcements, supervisor).serve()
     announcements.close()
     _replace(supervisor)
@@ -88,18 +86,22 @@ class _ForkServer:
         self._expected: tuple[bytes, int] | None = None  # what it is to load, with the end of a socket for its child
         self._rehearsed: str | None = None  # the directory of the newest run
         self._has_failed = False  # to fork one in advance
+        self._is_ready = False  # to fork guardians that find everything loaded
 
     def serve(self) -> None:
         """Serves until the supervisor is gone."""
         poll = select.poll()
         poll.register(self._requests, select.POLLIN)
+        self._load_until_asked(poll)
         served = 0
         while True:
-            ready = poll.poll(REAP_MILLISECONDS if self._is_prepared or self._has_failed else SPARE_SECONDS * 1000)
+            ready = poll.poll(self._patience_milliseconds)
             _reap_children()
             if not ready:
                 self._prepare()
                 continue
+            if served and not self._is_ready:
+                self._get_ready()
             folder = self._serve_request()
             if folder is None:
                 break
@@ -107,11 +109,37 @@ class _ForkServer:
                 continue
             self._rehearsed = folder
             served += 1
-            if served <= 2:  # what is prepared here, no later guardian has to do
-                rehearse(RunDirectory(folder)) if served == 1 else compile_inits()
+            if served == 2:  # what is prepared here, no later guardian has to do
+                compile_inits()
                 _freeze()
         for spare in self._spares:
             spare.close()
+
+    def _load_until_asked(self, poll: select.poll) -> None:
+        """Loads what guardians need, while the supervisor, which does not, loads the engine.
+
+        The first run does not wait for all of it: its guardian starts the script, then loads the rest.
+        """
+        for _ in load_guardian():
+            if poll.poll(0):
+                return
+        _freeze()
+
+    def _get_ready(self) -> None:
+        """Loads the rest: from now on, no guardian has to."""
+        for _ in load_guardian():
+            continue
+        if self._rehearsed is not None:
+            rehearse(RunDirectory(self._rehearsed))
+        _freeze()
+        self._is_ready = True
+
+    @property
+    def _patience_milliseconds(self) -> float:
+        """How long to wait for a request before preparing for others."""
+        if self._is_prepared or self._has_failed:
+            return REAP_MILLISECONDS
+        return (SPARE_SECONDS if self._is_ready else LOAD_SECONDS) * 1000
 
     @property
     def _is_prepared(self) -> bool:
@@ -119,9 +147,11 @@ class _ForkServer:
         return self._expected is None and (len(self._spares) == SPARES or not is_used)
 
     def _prepare(self) -> None:
-        """Has the first guardian that waits load the expected run, or forks another in advance."""
+        """Gets ready, has the first guardian that waits load the expected run, or forks another in advance."""
         self._has_failed = False
-        if self._spares and self._expected is not None:
+        if not self._is_ready and not self._is_prepared:
+            self._get_ready()
+        elif self._spares and self._expected is not None:
             try:
                 self._spares[0].assign(*self._expected)
             except OSError:  # it was killed

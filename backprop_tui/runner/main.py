@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import BackpropError
@@ -20,6 +22,19 @@ from backprop_tui.store.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     import socket
+
+
+# What is loaded after the start of the first script, if that cannot wait.
+_PARTS = tuple(
+    f"backprop_tui.{name}"
+    for name in (
+        "readers.registry",
+        "runner.log_follower",
+        "domain.causes.registry",
+        "runner.finalize",
+        "runner.guardian",
+    )
+)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +71,18 @@ def become_guardian_and_exit(assignment: Assignment) -> None:
         os._exit(code)
 
 
-def load_guardian() -> None:
-    """Loads all that a guardian needs, for a process that forks some later: an upgrade changes the files meanwhile."""
+def load_guardian() -> Iterator[None]:
+    """Loads all that a guardian needs, for a process that forks some later: an upgrade changes the files meanwhile.
+
+    Yields after each part of some milliseconds.
+    """
+    for name in _PARTS:
+        import_module(name)
+        yield
     from backprop_tui.runner.guarding import fill_caches
 
     fill_caches()
+    yield
 
 
 def run_guardian(assignment: Assignment) -> None:

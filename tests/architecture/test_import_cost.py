@@ -151,6 +151,34 @@ except BackpropError as error:
     assert not _loaded_by(statements, "-I", "-S") & {"subprocess", "threading", "selectors"}
 
 
+def test_a_first_run_does_not_wait_for_what_its_guardian_needs_after_the_start() -> None:
+    statements = f"""
+import {FIRST}, select, socket
+from backprop_tui.runner.fork_server import _ForkServer
+asked, asking = socket.socketpair()
+announced, announcing = socket.socketpair()
+poll = select.poll()
+poll.register(asked, select.POLLIN)
+server = _ForkServer(asked, announcing, None)
+{{request}}
+server._load_until_asked(poll)
+"""
+    needed = {"backprop_tui.runner.guarding", "backprop_tui.domain.causes.registry"}
+    assert not _loaded_by(statements.format(request="asking.send(b'a request')"), "-I", "-S") & needed
+    assert _loaded_by(statements.format(request=""), "-I", "-S") >= needed
+
+
+def test_a_fork_server_that_is_ready_has_loaded_what_its_guardians_need() -> None:
+    statements = f"""
+import {FIRST}
+from backprop_tui.runner.main import load_guardian
+parts = sum(1 for _ in load_guardian())
+assert parts > 3, parts  # between them a request is served
+"""
+    loaded = _loaded_by(statements, "-I", "-S")
+    assert loaded >= {"backprop_tui.runner.guarding", "backprop_tui.runner.guardian", "backprop_tui.readers.registry"}
+
+
 def test_a_supervisor_does_not_wait_for_what_its_fork_server_loads() -> None:
     statements = f"import {FIRST}, backprop_tui.runner.fork_server, backprop_tui.engine.main"
     late = {f"backprop_tui.{name}" for name in ("runner.guarding", "readers", "checkpoints", "domain.checkpoint_names")}
