@@ -1,13 +1,17 @@
-"""What the name of a metric implies: which direction is better, and whether it is of validation or training data."""
+"""What the names of metrics imply: which direction is better, what is of validation data, and which loss is shown."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
 
 from backprop_tui.domain.word_set import word_set
+
+_NO_LOSS = 100  # the rank of a metric that is not a loss
+_SHOWN_LOSSES = ("loss", "train_loss", "training_loss")
 
 
 class Direction(StrEnum):
@@ -207,3 +211,31 @@ def choice_rank(name: str) -> tuple[int, ...]:
         not extremes.isdisjoint(words) or not {"batch", "step"}.isdisjoint(words),  # Lightning: val_loss_epoch first
         -max(numbers, default=0),
     )
+
+
+def main_loss(names: Iterable[str]) -> str | None:
+    """Returns the loss to show if there is room for one, preferably the training loss; None if there is none."""
+    name = min(names, key=_loss_rank, default=None)
+    return None if name is None or _loss_rank(name) == _NO_LOSS else name
+
+
+@lru_cache(maxsize=1024)  # every repaint asks for the same names
+def _loss_rank(name: str) -> int:
+    """The position of a metric among the losses to show, from 0."""
+    if "loss" not in name.lower() or direction_of(name) is None:
+        return _NO_LOSS
+    plain = "_".join(name_words(name))
+    if plain in _SHOWN_LOSSES:
+        return _SHOWN_LOSSES.index(plain)
+    return len(_SHOWN_LOSSES) + is_validation(name)
+
+
+def validation_counterpart(name: str, names: Iterable[str]) -> str | None:
+    """Returns the metric among `names` that measures the same as `name` on validation data; None if there is none."""
+    quantity = [word for word in name_words(name) if word not in TRAINING_WORDS]
+    matches = [
+        other
+        for other in names
+        if is_validation(other) and [word for word in name_words(other) if word not in VALIDATION_WORDS] == quantity
+    ]
+    return min(matches, key=lambda other: "test" in name_words(other), default=None)

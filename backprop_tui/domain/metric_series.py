@@ -1,53 +1,12 @@
-"""Metrics: which one is shown as the loss, and series with extremes, buckets for drawing and the best value."""
+"""Series of metrics with extremes, buckets for drawing and the best value."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
 from typing import NamedTuple
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import (
-    TRAINING_WORDS,
-    VALIDATION_WORDS,
-    Direction,
-    direction_of,
-    is_smoothed,
-    is_validation,
-    name_words,
-)
+from backprop_tui.domain.metric_names import Direction, direction_of, is_smoothed
 from backprop_tui.domain.smoothed_curve import Extreme, SmoothedCurve
-
-_NO_LOSS = 100  # the rank of a metric that is not a loss
-_LOSSES = ("loss", "train_loss", "training_loss")
-
-
-def main_loss(names: Iterable[str]) -> str | None:
-    """Returns the loss to show if there is room for one, preferably the training loss; None if there is none."""
-    name = min(names, key=_loss_rank, default=None)
-    return None if name is None or _loss_rank(name) == _NO_LOSS else name
-
-
-@lru_cache(maxsize=1024)  # every repaint asks for the same names
-def _loss_rank(name: str) -> int:
-    """The position of a metric among the losses to show, from 0."""
-    if "loss" not in name.lower() or direction_of(name) is None:
-        return _NO_LOSS
-    plain = "_".join(name_words(name))
-    if plain in _LOSSES:
-        return _LOSSES.index(plain)
-    return len(_LOSSES) + is_validation(name)
-
-
-def validation_counterpart(name: str, names: Iterable[str]) -> str | None:
-    """Returns the metric among `names` that measures the same as `name` on validation data; None if there is none."""
-    quantity = [word for word in name_words(name) if word not in TRAINING_WORDS]
-    matches = [
-        other
-        for other in names
-        if is_validation(other) and [word for word in name_words(other) if word not in VALIDATION_WORDS] == quantity
-    ]
-    return min(matches, key=lambda other: "test" in name_words(other), default=None)
 
 
 class Bucket(NamedTuple):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import Direction, is_smoothed
-from backprop_tui.domain.metric_series import MetricSeries, main_loss
+from backprop_tui.domain.metric_names import Direction, is_smoothed, main_loss
 from backprop_tui.domain.objective import Objective, Ranking, best_words, direction_for, rank
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
@@ -18,6 +17,9 @@ from backprop_tui.presentation.known_run import KnownRun, Moment, progress_of, r
 from backprop_tui.presentation.objective import best_in, best_on_record, last_on_record, scores_of
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, options_of
+
+if TYPE_CHECKING:
+    from backprop_tui.domain.metric_series import MetricSeries
 
 _NAME_SEPARATORS = ":, "
 

@@ -12,7 +12,7 @@ from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Queued, Run
 from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.status import Status

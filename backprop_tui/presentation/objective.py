@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.objective import (
     Objective,
     ObjectiveSource,
@@ -26,6 +26,9 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.states import PROBLEM_STATUSES
 from backprop_tui.store.fields import JsonObject
+
+if TYPE_CHECKING:
+    from backprop_tui.domain.metric_series import MetricSeries
 
 _NO_SERIES: Mapping[str, MetricSeries] = MappingProxyType({})
 

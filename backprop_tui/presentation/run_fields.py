@@ -14,8 +14,14 @@ from functools import lru_cache, partial
 from backprop_tui.domain.arguments import has_path
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import Direction, direction_of, is_bookkeeping, is_smoothed, is_validation
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.metric_names import (
+    Direction,
+    direction_of,
+    is_bookkeeping,
+    is_smoothed,
+    is_validation,
+    main_loss,
+)
 from backprop_tui.domain.objective import best_words
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import Status

@@ -11,7 +11,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import timebox_seconds
 from backprop_tui.domain.limits import continue_below_celsius
 from backprop_tui.domain.live import Live, displayed_status
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.objective import best_words, unprinted
 from backprop_tui.domain.resume_verdict import DOUBTFUL, ResumeVerdict
 from backprop_tui.domain.run import Queued, Run

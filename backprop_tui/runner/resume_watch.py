@@ -12,7 +12,7 @@ from backprop_tui.domain.checkpoint_pace import CheckpointPace
 from backprop_tui.domain.formatting import from_iso
 from backprop_tui.domain.invocation import RESUME_VARIABLE, resumes_by
 from backprop_tui.domain.lifecycle import is_sliced
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.resume_check import BeforeResume, LoggedPoint, check_resume
 from backprop_tui.domain.resume_verdict import NOTHING_LEFT, ResumeCheck, ResumeVerdict, attempt_message
 from backprop_tui.domain.run import ResumeChannel, Run

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from backprop_tui.client.runs import record_elsewhere
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.metric_names import main_loss
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.presentation.known_run import KnownRun, LossCurve

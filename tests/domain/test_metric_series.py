@@ -6,8 +6,7 @@ import random
 
 import pytest
 
-from backprop_tui.domain.metric_names import Direction
-from backprop_tui.domain.metric_series import main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import Direction, main_loss, validation_counterpart
 from backprop_tui.domain.smoothed_curve import MAX_PARTS, Extreme, SmoothedCurve
 from backprop_tui.store.metrics import SeriesBuilder
 

@@ -20,8 +20,8 @@ from backprop_tui.client.run_metrics import (
     with_known_labels,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_names import direction_of, is_smoothed
-from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import direction_of, is_smoothed, main_loss, validation_counterpart
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.objective import Ranking, best_words
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.plotting import plots

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import is_smoothed
-from backprop_tui.domain.metric_series import main_loss
+from backprop_tui.domain.metric_names import is_smoothed, main_loss
 from backprop_tui.domain.objective import Objective, Ranking, direction_for
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.smoothed_curve import Extreme

@@ -7,7 +7,8 @@ from dataclasses import replace
 from statistics import median
 
 from backprop_tui.domain.formatting import counted, from_iso
-from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import main_loss, validation_counterpart
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.resume_verdict import DOUBTFUL, attempt_message
 from backprop_tui.domain.run import AttemptTimeline
 from backprop_tui.domain.sanitize import sanitize

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import direction_of, is_smoothed
-from backprop_tui.domain.metric_series import MetricSeries, main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import direction_of, is_smoothed, main_loss, validation_counterpart
+from backprop_tui.domain.metric_series import MetricSeries
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
