@@ -46,7 +46,7 @@ def create(
     try:
         with storage(draft.path):
             os.mkdir(draft.path, 0o700)
-        draft.write_environment(environment)
+        draft.write_environment(environment, folder_is_synced_later=True)
         draft.append_event("queued", "queued", time=time)
         draft.write(run, durable=True)
         if confirm is not None:

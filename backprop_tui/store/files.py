@@ -76,11 +76,12 @@ def free_disk_bytes(path: str) -> int | None:
     return disk.f_bavail * disk.f_frsize
 
 
-def write_atomically(path: str, content: bytes, *, durable: bool) -> Signature:
+def write_atomically(path: str, content: bytes, *, durable: bool, folder_is_synced_later: bool = False) -> Signature:
     """Replaces a file as a whole; the caller is its only writer. Returns the signature of the new file.
 
     A durable write survives a power cut once this returns (fsync of the file, rename, fsync of the directory); others
-    survive the death of any process.
+    survive the death of any process. With `folder_is_synced_later` it survives as soon as the caller has synced the
+    directory.
 
     Raises:
         StorageFailed: disk full, or another input/output error; the old file is untouched.
@@ -97,7 +98,7 @@ def write_atomically(path: str, content: bytes, *, durable: bool) -> Signature:
         finally:
             os.close(descriptor)
         replace_by(temporary, path)
-        if durable:
+        if durable and not folder_is_synced_later:
             sync_folder(folder)
     return signature
 

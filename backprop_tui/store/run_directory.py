@@ -204,10 +204,14 @@ class RunDirectory:
         requests = [request for _, request in lines if request is not None]
         return ([*requests, _notice_of(skipped)] if skipped else requests), offset + len(whole)
 
-    def write_environment(self, environment: Mapping[str, str]) -> None:
-        """Writes the captured environment, readable by its owner only; undecodable bytes survive."""
+    def write_environment(self, environment: Mapping[str, str], *, folder_is_synced_later: bool = False) -> None:
+        """Writes the captured environment, readable by its owner only; undecodable bytes survive.
+
+        `folder_is_synced_later`: a durable write of the record follows.
+        """
         hidden = {name: value for name, value in (self._environment() or {}).items() if name == _HIDDEN}
-        write_atomically(self.environment_path, dump({**environment, **hidden}), durable=True)
+        content = dump({**environment, **hidden})
+        write_atomically(self.environment_path, content, durable=True, folder_is_synced_later=folder_is_synced_later)
 
     def read_environment(self) -> dict[str, str]:
         environment = self._environment()

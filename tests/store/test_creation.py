@@ -26,6 +26,28 @@ def test_a_created_run_is_marked_and_private_and_has_its_environment(store: Home
     assert os.stat(directory.path).st_mode & 0o777 == 0o700
 
 
+def test_a_created_run_survives_a_power_cut_once_it_can_be_seen(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are on disk before their names are, and both before the run can be seen: one sync for both names."""
+    steps: list[str] = []
+    rename = os.rename
+
+    def note_sync(descriptor: int) -> None:
+        steps.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    def rename_and_note(old: str, new: str) -> None:
+        steps.append(f"rename to {os.path.basename(new)}")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "rename", rename_and_note)
+    creation.create(store, queued("a"), {"A": "b"}, time=1.0)
+    draft = f"a~{os.getpid()}"
+    assert steps == [
+        *(".environment.tmp", "rename to environment", ".run.json.tmp", "rename to run.json", draft),
+        *("active", "rename to a", "runs"),
+    ]
+
+
 def test_a_second_run_with_the_same_id_is_refused_and_the_first_is_unchanged(store: Home) -> None:
     creation.create(store, queued("a"), {}, time=1.0)
     with pytest.raises(IdTaken, match="backprop-tui resume a"):
