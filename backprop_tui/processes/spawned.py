@@ -46,10 +46,13 @@ class Spawned:
         return os.posix_spawn(path, words, environment, file_actions=actions, setsigdef=_IGNORED)
 
     def _fork(self, path: str, words: list[str], environment: Mapping[str, str]) -> int:
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             try:
                 die_with_parent(signal.SIGKILL)
+                if os.getppid() != parent:
+                    os._exit(NOT_EXECUTED)  # it ended before that took effect
                 for ignored in _IGNORED:
                     signal.signal(ignored, signal.SIG_DFL)
                 for number, file in enumerate(self._files):

@@ -25,15 +25,12 @@ if TYPE_CHECKING:
 
 
 # What is loaded after the start of the first script, if that cannot wait.
-_PARTS = tuple(
-    f"backprop_tui.{name}"
-    for name in (
-        "readers.registry",
-        "runner.log_follower",
-        "domain.causes.registry",
-        "runner.finalize",
-        "runner.guardian",
-    )
+_PARTS = (
+    "backprop_tui.readers.registry",
+    "backprop_tui.runner.log_follower",
+    "backprop_tui.domain.causes.registry",
+    "backprop_tui.runner.finalize",
+    "backprop_tui.runner.guardian",
 )
 
 

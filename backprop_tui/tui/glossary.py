@@ -64,6 +64,14 @@ _CHECKS = {
     "gpu_temperature": (Check.GPU_TEMPERATURE, "a GPU is too hot for another run: gpu.max_temp_c"),
 }
 _TERMS = {
+    ("", "timebox"): "the time limit of a run, 10 minutes by default; t extends it",
+    ("", "slice"): "a part of a long training (--total-minutes, --until): it ends at its timebox, the next one resumes",
+    ("", "attempt"): "one start of the run's script; a retry, a slice and a resume make another one",
+    ("", "baseline"): "the run or setting that others of its group are compared with; P pins it",
+    ("", "objective"): "the metric that decides which run is best: run.objective, --objective",
+    ("", "governor"): "the checks that a run has to pass before it starts",
+    ("", "guard"): "pauses or stops runs on a GPU that is too hot or whose memory limit is exceeded",
+    ("", "leftovers"): "processes that a script left running; the run lasts while they work",
     ("~", "provisional"): "before a mean: not all of its runs have ended",
     ("±", "spread"): "the standard deviation over the seeds of a setting",
     ("", "holding"): "the governor lets no run start now: something is short",

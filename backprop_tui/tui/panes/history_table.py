@@ -210,7 +210,8 @@ def draw_history_row(
     times = [cell for cell in cells if cell.column.field.key in TIMES]
     figures = cells[: len(cells) - len(times)]
     if explains:
-        figures = [cell for cell in figures if columns.width >= _WIDE and cell.column.field.key.startswith(ARGUMENT)]
+        arguments = [cell for cell in figures if cell.column.field.key.startswith(ARGUMENT)]
+        figures = [cell for cell in arguments if columns.width >= _WIDE or cell.column.field.key == sorted_figure(sort)]
     figures = _with_own_result(figures, row.run, glyphs)
     for cell in figures:
         cell.put(builder, token, glyphs)
@@ -272,11 +273,11 @@ def _with_own_result(figures: list[Cell], run: KnownRun, glyphs: Glyphs) -> list
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:
-    """Whether a sentence takes the place of the figures: unless the list is sorted by one of them."""
+    """Whether a sentence takes the place of the figures: unless the list is sorted by a result that the run has."""
     if row.line is None:
         return False
     field = field_of(sorted_figure(sort))
-    if field is not None and field.value(run, moment) is not None:
+    if field is not None and not field.key.startswith(ARGUMENT) and field.value(run, moment) is not None:
         return False
     if run.status not in ENDED:
         return run.status is Status.QUEUED or not row.has_progress

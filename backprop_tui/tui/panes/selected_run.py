@@ -141,9 +141,9 @@ def _eta(run: KnownRun, snapshot: Snapshot) -> Piece:
     return Piece(f"eta {text}" if text else "", Token.WARN if warns else Token.FG)
 
 
-def _group_facts(members: Sequence[KnownRun]) -> str:
+def _group_facts(members: Sequence[KnownRun], total: int) -> str:
     ended = sum(run.status in ENDED for run in members)
-    return f"{len(members)} runs, {ended} ended"
+    return f"{len(members)}{f' of {total}' if total > len(members) else ''} runs, {ended} ended"
 
 
 class CardBar(LineWidget):
@@ -335,9 +335,12 @@ class SelectedRun(Vertical):
         if focused:
             self.screen.set_focus(self.tab_widget)
 
-    def show_group(self, name: str, members: Sequence[KnownRun], snapshot: Snapshot, layout: Layout) -> None:
-        """Shows the table of a group in place of the tabs of a run."""
-        shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=_group_facts(members), tabs=GROUP_TABS)
+    def show_group(
+        self, name: str, members: Sequence[KnownRun], snapshot: Snapshot, layout: Layout, *, total: int = 0
+    ) -> None:
+        """Shows the table of a group in place of the tabs of a run; of `total` runs, if a filter hides others."""
+        facts = _group_facts(members, total)
+        shown, self._group = self._group, PaneHeading(name=sanitize(name), facts=facts, tabs=GROUP_TABS)
         self._shown = (None, snapshot, layout)
         if not self._chart_widgets:  # the table would delay the first paint
             self.query_one("#log-and-chart").display = False

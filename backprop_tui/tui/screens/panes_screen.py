@@ -231,8 +231,11 @@ class PanesScreen(FilteredScreen):
     @on(LogView.SearchToggled)
     def paint_selected(self) -> None:
         if self.state.is_group_row:
-            members = self.state.group_members(self.snapshot)
-            self.selected.show_group(str(self.state.group(self.snapshot)), members, self.snapshot, self._layout_now)
+            snapshot, members = self.snapshot, self.state.group_members(self.snapshot)
+            wall = snapshot.moment.wall
+            shown = [run for run in members if self.state.filter.matches(run, wall)] if self.state.filter else members
+            name = str(self.state.group(snapshot))
+            self.selected.show_group(name, shown or members, snapshot, self._layout_now, total=len(members))
         else:
             self.selected.show_run(self.state.selected_run(self.snapshot), self.snapshot, self._layout_now)
         self._paint_footer()

@@ -145,6 +145,16 @@ async def test_a_selected_group_shows_its_table_and_a_selected_run_its_own_tabs(
         assert "1 Table" in stage.heading
 
 
+async def test_the_table_has_the_runs_that_the_filter_shows() -> None:
+    async with staged() as stage:
+        total = len(sweep_runs())
+        assert f"{total} runs, {total} ended" in stage.heading
+        await stage.press("slash", *"lr<0.005", "enter")
+        await stage.wait_for(lambda: f"8 of {total} runs, 8 ended" in stage.heading)
+        await stage.wait_for(lambda: "1e-2" not in stage.pane.shown_text)
+        assert "3e-3" in stage.pane.shown_text
+
+
 async def test_curves_fill_what_the_table_leaves_of_a_large_screen() -> None:
     """And nothing of the run that was selected before."""
     async with staged(size=(200, 50)) as stage:

@@ -233,6 +233,15 @@ async def test_an_argument_and_a_metric_of_the_same_name_have_different_headings
         assert " lr " in stage.runs.line_text(0)
 
 
+@pytest.mark.parametrize("width", [80, 120])
+async def test_a_run_that_failed_keeps_its_reason_when_the_list_is_sorted_by_an_argument(width: int) -> None:
+    failed = _train("f1", "1e-3", 0.9, status=Status.FAILED, cause=Cause(kind="python_error", evidence=WHY))
+    async with staged(snapshot(*with_labels([failed, *ENDED])), size=(width, 40)) as stage:
+        stage.main.sort(RunSort(key="arg:lr"))
+        assert "RuntimeError" in line_of(stage, "f1")
+        assert "1e-3" in line_of(stage, "f1")
+
+
 async def test_keys_sort_by_the_best_value_first_then_by_its_neighbors() -> None:
     async with staged(snapshot(*with_labels(ENDED))) as stage:
         await press(stage, "greater_than_sign")
