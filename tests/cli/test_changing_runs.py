@@ -31,9 +31,10 @@ def obey(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> Commands:
 
 
 def working(sandbox: Sandbox) -> Submitted:
-    """A run whose script has begun."""
+    """A run whose script has begun, which may be before its record says so."""
     run = sandbox.submit(*script("exits_on_signal.py"))
     run.wait_until_it_reports("begin")
+    run.wait_for(Status.RUNNING)
     return run
 
 
