@@ -57,7 +57,7 @@ class Spawned:
                     signal.signal(ignored, signal.SIG_DFL)
                 for number, file in enumerate(self._files):
                     os.dup2(file, number)
-                os.execve(path, words, environment)  # noqa: S606 - no shell is wanted
+                os.execve(path, words, environment)  # noqa: S606 - no shell is needed
             finally:
                 os._exit(NOT_EXECUTED)
         return pid

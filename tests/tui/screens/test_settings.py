@@ -185,13 +185,13 @@ async def test_a_project_file_that_overrides_the_file_is_named() -> None:
     class Project(FakeConfig):
         async def settings(self) -> Settings:
             settings = await super().settings()
-            project = {"max_run_minutes": Setting(240.0, "/work/backprop.toml:1")}
+            project = {"max_run_minutes": Setting(240.0, "/data/backprop.toml:1")}
             return Settings({**settings.settings, **project})
 
     async with staged(commands=Project()) as stage:
         await opened(stage)
         await stage.pilot.press("enter", *["backspace"] * 3, "9", "enter")
-        await until(stage, lambda: "but 240 of /work/backprop.toml:1 applies" in message(stage))
+        await until(stage, lambda: "but 240 of /data/backprop.toml:1 applies" in message(stage))
         assert "✓" not in message(stage)
 
 
@@ -217,7 +217,7 @@ async def test_the_command_that_removes_an_unknown_key_is_named() -> None:
 
 
 async def test_no_command_for_the_users_file_is_named_for_a_key_of_the_project() -> None:
-    problem = ConfigError("/work/backprop.toml:5", "unknown key 'foo'", repair="unset foo")
+    problem = ConfigError("/data/backprop.toml:5", "unknown key 'foo'", repair="unset foo")
     async with staged(commands=FakeConfig(problems=(problem,))) as stage:
         await opened(stage)
         assert "backprop.toml:5: unknown key 'foo'" in message(stage)
