@@ -21,7 +21,7 @@ from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
-from backprop_tui.presentation.run_search import field_search, matcher_of, name_fields, search_fields, search_text
+from backprop_tui.presentation.run_search import field_search, line_search, matcher_of, name_fields, search_text
 from backprop_tui.presentation.states import PROBLEM_STATUSES
 
 QUALIFIERS = ("state:", "since:", "until:", "ended:", "tag:", "gpu:", "group:", "host:", "id:", "name:", "note:")
@@ -206,10 +206,10 @@ def _near(word: str) -> str | None:
 
 def _contains(text: str) -> Condition:
     """Text anywhere in what rows show of a run and in its command; or a regular expression, if it is a valid one."""
-    search = field_search(text)
-    if search is None:
+    finds = line_search(text)
+    if finds is None:
         return Condition("text", search_text, operator.contains, text.lower())
-    return Condition("fields", search_fields, lambda fields, _: any(map(search, fields)))
+    return Condition("text", search_text, finds)
 
 
 def _has_status(statuses: Collection[Status]) -> Condition:
