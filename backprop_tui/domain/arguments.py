@@ -126,6 +126,12 @@ def has_path(values: Iterable[str | None]) -> bool:
     return any("/" in value for value in values if value is not None)
 
 
+def is_seed_name(name: str) -> bool:
+    """`--seed`, `--random-seed`, `trainer.seed`, `--random-state`."""
+    plain = name.strip().lstrip("-").replace("-", "_").replace(".", "_").lower()
+    return any(f"_{seed}_" in f"_{plain}_" for seed in ("seed", "random_state"))
+
+
 def _may_be_value(word: str, *, is_list: bool) -> bool:
     """Whether a word after an option belongs to it; a `key=value` does so only in a list."""
     return re.fullmatch(_OPTION, word) is None and (is_list or re.fullmatch(_ASSIGNMENT, word) is None)

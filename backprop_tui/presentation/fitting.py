@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
 
 _FRONT = 12  # columns of what is before the arguments in a name that go before the names of arguments
@@ -41,54 +41,104 @@ def fitted_title(title: str, width: int, mark: str = "…") -> str:
 
 
 def fitted_name(
-    name: str, width: int, mark: str = "…", *, keeps_front: bool = False, others: Collection[str] = ()
+    name: str,
+    width: int,
+    mark: str = "…",
+    *,
+    keeps_front: bool = False,
+    table: Mapping[str, str] | None = None,
 ) -> str:
     """The name of a run in at most `width` columns: `vit… lr=1e-3 ba…=64`.
 
     The values of arguments tell runs apart and stay whole as long as they fit. The names of arguments are shortened
-    first, to beginnings that no other one has, nor one of the `others` that the run has, too; then what is before the
-    arguments. Names are left out at last, the
-    longest first; before the beginning of what is before the arguments, if that tells runs apart, too (`keeps_front`).
+    first, to beginnings that no other one has; in a `table`, to what `short_names` gave for it. Then what is before the
+    arguments is cut. Names are left out at last, the longest first; before the beginning of what is before the
+    arguments, if that tells runs apart, too (`keeps_front`).
     A name without arguments is cut in its middle.
     """
+    keeps_names = table is not None
+    name = named_in(name, table or {})
     front, arguments = _parts(name)
     if columns_of(name) <= width or not arguments:
         return shortened(name, width, mark, middle=True)
-    whole, least = columns_of(front), columns_of(_with_short_names(arguments, 0, mark, others))
+    whole, least = columns_of(front), columns_of(_with_short_names(arguments, 0, mark, keeps_names=keeps_names))
     kept = min(whole, _FRONT, width - least - 1)
     if front and kept >= min(whole, _LEAST_FRONT):
-        values = _with_short_names(arguments, width - kept - 1, mark, others)
+        values = _with_short_names(arguments, width - kept - 1, mark, keeps_names=keeps_names)
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
     short = min(whole, _LEAST_FRONT)
-    values = _without_names(arguments, width - short - 1, mark, others)
+    values = _without_names(arguments, width - short - 1, mark, keeps_names=keeps_names)
     if front and keeps_front and columns_of(values) < width - short:
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
-    return shortened(_without_names(arguments, width, mark, others), width, mark)
+    return shortened(_without_names(arguments, width, mark, keeps_names=keeps_names), width, mark)
+
+
+def named_in(name: str, table: Mapping[str, str]) -> str:
+    """The name of a run with its arguments called as in a table."""
+    return " ".join(_renamed(word, table) for word in name.split(" ")) if table else name
+
+
+def short_names(names: Iterable[str], width: int, mark: str = "…", others: Collection[str] = ()) -> dict[str, str]:
+    """What the arguments in these names are called in a table: each the same in every row.
+
+    They are cut as far as the widest name needs, but not beyond what no other argument, nor one of the `others`,
+    begins with.
+    """
+    parts = list(map(_parts, names))
+    least = _least_names(parts, others)
+    shown = dict(zip(least, least, strict=True))
+    rows: dict[tuple[str, ...], int] = {}  # the arguments that names have, and how many columns all else in them takes
+    for front, arguments in parts:
+        keys = tuple(word.partition("=")[0] for word in arguments if "=" in word)
+        rest = columns_of(" ".join(arguments)) - sum(map(columns_of, keys))
+        before = min(columns_of(front), _FRONT) + bool(front)
+        rows[keys] = max(rows.get(keys, 0), before + rest)
+    for keys, rest in rows.items():
+        while rest + sum(columns_of(shown[key]) for key in keys) > width:
+            able = [key for key in keys if shown[key] != least[key]]
+            if not able:
+                break
+            longest = max(able, key=lambda key: columns_of(shown[key]))
+            shown[longest] = _shorter(longest, columns_of(shown[longest]), least[longest], mark)
+    return shown
 
 
 def fitted_names(names: Sequence[str], width: int, mark: str = "…") -> list[str]:
-    """Names that stand beside each other: what the longest one loses of its argument names, the others lose, too."""
-    longest = max(names, key=columns_of)
-    before, after = _parts(longest)[1], _parts(fitted_name(longest, width, mark))[1]
-    keys = [(old.partition("=")[0], new.partition("=")[0]) for old, new in zip(before, after, strict=False)]
-    shorter = dict(keys) if len(before) == len(after) and all(word.count("=") for word in after) else {}
-
-    def cut(name: str) -> str:
-        front, arguments = _parts(name)
-        parts = (word.partition("=") for word in arguments)
-        words = (f"{shorter.get(key, key)}{equals}{value}" for key, equals, value in parts)
-        return fitted_name(" ".join(filter(None, [front, *words])), width, mark)
-
-    return list(map(cut, names))
+    """Names that stand beside each other: their arguments are called alike."""
+    table = short_names(names, width, mark)
+    return [fitted_name(name, width, mark, table=table) for name in names]
 
 
-def least_columns(name: str) -> int:
-    """How many columns `fitted_name` needs to show the values, and most of what is before them; 0 without arguments."""
-    front, arguments = _parts(name)
-    if not arguments:
-        return 0
+def least_names(names: Iterable[str], others: Collection[str] = ()) -> Mapping[str, str]:
+    """What the arguments in these names are called where they have the least room."""
+    return _least_names(map(_parts, names), others)
+
+
+def least_columns(names: Iterable[str], others: Collection[str] = ()) -> int:
+    """How many columns these names need in a table to show their values, and most of what is before them.
+
+    Names without arguments need none.
+    """
+    parts = list(map(_parts, names))
+    least = _least_names(parts, others)
+    return max((_least_columns(front, arguments, least) for front, arguments in parts if arguments), default=0)
+
+
+def _least_columns(front: str, arguments: Sequence[str], least: Mapping[str, str]) -> int:
     before = min(columns_of(front), _FRONT) + 1 if front else 0
-    return before + columns_of(_with_short_names(arguments, 0, ""))
+    return before + columns_of(" ".join(_renamed(word, least) for word in arguments))
+
+
+def _least_names(parts: Iterable[tuple[str, Sequence[str]]], others: Collection[str]) -> Mapping[str, str]:
+    """The shortest beginnings that tell the arguments in these names from each other and from the `others`."""
+    names = dict.fromkeys(word.partition("=")[0] for _, arguments in parts for word in arguments if "=" in word)
+    known = {*names, *others}
+    return {name: _unique_beginning(name, known) for name in names}
+
+
+def _renamed(word: str, names: Mapping[str, str]) -> str:
+    name, equals, value = word.partition("=")
+    return f"{names.get(name, name)}={value}" if equals else word
 
 
 def _parts(name: str) -> tuple[str, Sequence[str]]:
@@ -97,20 +147,27 @@ def _parts(name: str) -> tuple[str, Sequence[str]]:
     return " ".join(words[:first]), words[first:]
 
 
-def _with_short_names(arguments: Sequence[str], room: int, mark: str, others: Collection[str] = ()) -> str:
+def _with_short_names(arguments: Sequence[str], room: int, mark: str, *, keeps_names: bool) -> str:
     """The arguments with their names cut, the longest first, but not beyond what no other name begins with."""
+    if keeps_names:
+        return " ".join(arguments)
     parts = [word.partition("=") for word in arguments]
-    names = {name for name, equals, _ in parts if equals}.union(others)
+    names = {name for name, equals, _ in parts if equals}
     least = [_unique_beginning(name, names) if equals else name for name, equals, _ in parts]
     shown = [name for name, _, _ in parts]
     excess = columns_of(" ".join(arguments)) - room
     while excess > 0 and (able := [index for index, name in enumerate(shown) if name != least[index]]):
         longest = max(able, key=lambda index: columns_of(shown[index]))
         before = columns_of(shown[longest])
-        marked = before > columns_of(least[longest]) + 2  # a letter more than the least, and the mark
-        shown[longest] = shortened(parts[longest][0], before - 1, mark) if marked else least[longest]
+        shown[longest] = _shorter(parts[longest][0], before, least[longest], mark)
         excess -= before - columns_of(shown[longest])
     return " ".join(f"{name}{equals}{value}" for name, (_, equals, value) in zip(shown, parts, strict=True))
+
+
+def _shorter(name: str, columns: int, least: str, mark: str) -> str:
+    """The name in fewer columns than these."""
+    is_marked = columns > columns_of(least) + 2  # a letter more than the least, and the mark
+    return shortened(name, columns - 1, mark) if is_marked else least
 
 
 def _unique_beginning(name: str, names: Collection[str]) -> str:
@@ -120,9 +177,9 @@ def _unique_beginning(name: str, names: Collection[str]) -> str:
     return next((text for text in beginnings if sum(map(methodcaller("startswith", text), names)) == 1), name)
 
 
-def _without_names(arguments: Sequence[str], width: int, mark: str, others: Collection[str]) -> str:
+def _without_names(arguments: Sequence[str], width: int, mark: str, *, keeps_names: bool) -> str:
     """The arguments with short names, the longest of which are left out where even they do not fit."""
-    values = _with_short_names(arguments, width, mark, others)
+    values = _with_short_names(arguments, width, mark, keeps_names=keeps_names)
     if columns_of(values) <= width:
         return values
     words = list(arguments)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from backprop_tui.domain.arguments import varying
+from backprop_tui.domain.arguments import is_seed_name, varying
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, is_bookkeeping, is_validation
@@ -27,8 +27,6 @@ from backprop_tui.presentation.objective import scores_of
 from backprop_tui.presentation.run_facts import metric_value
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, arguments_of
-
-_SEED_NAMES = ("seed", "random_state")
 
 
 class Standing(StrEnum):
@@ -218,9 +216,7 @@ def _plain(name: str) -> str:
 
 
 def is_seed(parameter: Parameter) -> bool:
-    """`--seed`, `--random-seed`, `trainer.seed`, `--random-state`."""
-    name = _plain(parameter.name).replace(".", "_")
-    return any(f"_{seed}_" in f"_{name}_" for seed in _SEED_NAMES)
+    return is_seed_name(parameter.name)
 
 
 def _setting(

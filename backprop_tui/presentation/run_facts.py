@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -43,6 +43,25 @@ def _without_dashes(words: tuple[str, ...]) -> Mapping[str, str]:
 
 def varying_settings(runs: Iterable[KnownRun]) -> list[str]:
     return varying([settings_of(run.record) for run in runs])
+
+
+def alike_in_all(runs: Iterable[KnownRun]) -> Mapping[str, str]:
+    """The arguments that all of these runs have alike."""
+    alike: Mapping[str, str] | None = None
+    for run in runs:
+        arguments = settings_of(run.record)
+        if alike is None:
+            alike = arguments
+        elif not alike.items() <= arguments.items():
+            alike = {name: value for name, value in alike.items() if arguments.get(name) == value}
+        if not alike:
+            break
+    return alike or _NO_ARGUMENTS
+
+
+def without_words(label: str, words: Collection[str]) -> str:
+    """A label without some of its arguments; the label itself if nothing is left."""
+    return " ".join(word for word in label.split(" ") if word not in words) or label if words else label
 
 
 def started_at(record: JsonObject) -> float | None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 
-from backprop_tui.domain.arguments import has_path
+from backprop_tui.domain.arguments import has_path, is_seed_name
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import (
@@ -52,6 +52,8 @@ ARGUMENT = "arg:"
 BEST_OF_RUN = "best"  # the best value of the run's own objective
 _METRIC_CELLS, _MAX_ARGUMENT_CELLS, _DATE_CELLS = 7, 14, 12
 _COMMON_SHARE = 0.2  # a metric of fewer runs than that gets no column of its own accord
+_GIVEN_SHARE = 0.5  # nor does an argument of fewer: the names of those runs have it
+_TELLING_SHARE = 0.1  # nor does what is the same in nearly all runs of each script
 
 Value = float | str | None
 
@@ -312,18 +314,28 @@ LISTED = (
 
 
 def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
-    """The columns of these ended runs, the most telling first: time, objective, step, arguments, other results.
+    """The columns of these ended runs, the most telling first: time, objective, arguments, duration, other results.
 
-    Only metrics that many of them have are among them.
+    Columns that are empty for most runs, or that tell hardly any apart, are not among them; an objective may be rare.
     """
     metrics = _metrics_by_weight(runs)
-    arguments = _arguments_by_weight(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
     results = [BEST + name for name in primary if any(name in (run.record.get("best") or ()) for run in runs)]
-    results += [LAST + name for name in primary]
+    last = [LAST + name for name in primary]
+    if not results:
+        results, last = last, []
     rest = [LAST + name for name in metrics if name not in primary]
-    names = [ARGUMENT + name for name in arguments]
-    return ["started", *results, "took", "step", *names[:2], *rest[:1], *names[2:4], *rest[1:3]]
+    step = ["step"] if _told_apart(runs, lambda run: run.record.get("step")) >= _TELLING_SHARE * len(runs) else []
+    names = [ARGUMENT + name for name in _telling_arguments(runs)]
+    return ["started", *results, *names[:2], "took", *names[2:4], *last, *step, *rest[:1], *names[4:6], *rest[1:3]]
+
+
+def _told_apart(runs: Iterable[KnownRun], value_of: Callable[[KnownRun], Hashable]) -> int:
+    """How many runs have another value than most runs of their script, or none where those have one."""
+    by_script: dict[str, Counter[Hashable]] = {}
+    for run in runs:
+        by_script.setdefault(str(run.record.get("script") or run.name), Counter())[value_of(run)] += 1
+    return sum(counts.total() - max(counts.values()) for counts in by_script.values())
 
 
 def is_diverged(run: KnownRun) -> bool:
@@ -341,19 +353,18 @@ def own_result(run: KnownRun) -> tuple[str, str] | None:
     return None if name is None else (LAST + name, _metric_text(metric_value(run.record, name)))
 
 
-def _arguments_by_weight(runs: Sequence[KnownRun]) -> list[str]:
-    """The arguments that differ, those first that tell the most runs of a script apart; paths stay last."""
-    varying = varying_settings(runs)
-    by_script: dict[str, list[Mapping[str, str]]] = {}
-    for run in runs:
-        by_script.setdefault(str(run.record.get("script") or run.name), []).append(settings_of(run.record))
-    weights = dict.fromkeys(varying, 0)
-    for settings in by_script.values():
-        for name in varying:
-            counts = Counter(arguments.get(name) for arguments in settings)
-            weights[name] += len(settings) - max(counts.values())
-    paths = {name for name in varying if has_path(settings_of(run.record).get(name) for run in runs)}
-    return sorted(varying, key=lambda name: (name in paths, -weights[name]))
+def _telling_arguments(runs: Sequence[KnownRun]) -> list[str]:
+    """The arguments that most runs have and that tell some of a script apart, the most first, and seeds last."""
+    given = Counter(name for run in runs for name in settings_of(run.record))
+    common = [name for name in varying_settings(runs) if given[name] >= _GIVEN_SHARE * len(runs)]
+    paths = {name for name in common if has_path(settings_of(run.record).get(name) for run in runs)}
+    weights = {name: _told_apart(runs, partial(_setting, name)) for name in common}
+    telling = [name for name in common if name not in paths and weights[name] >= _TELLING_SHARE * len(runs)]
+    return sorted(telling, key=lambda name: (is_seed_name(name), -weights[name]))
+
+
+def _setting(name: str, run: KnownRun) -> str | None:
+    return settings_of(run.record).get(name)
 
 
 def _objectives(runs: Iterable[KnownRun]) -> list[str]:
@@ -367,14 +378,18 @@ def _objectives(runs: Iterable[KnownRun]) -> list[str]:
 
 
 def _metrics_by_weight(runs: Sequence[KnownRun]) -> list[str]:
-    """The metrics that are results: the loss, then those of validation data, then the others; without rare ones."""
+    """The metrics that are results: those that most runs have, of them the loss and those of validation data first.
+
+    Rare ones are left out.
+    """
     counts: dict[str, int] = {}
     for run in runs:
         for name in run.record.get("metrics") or ():
             counts[name] = counts.get(name, 0) + 1
     common = [name for name, count in counts.items() if count >= _COMMON_SHARE * len(runs) and not is_bookkeeping(name)]
     loss = main_loss(common)
-    return sorted(common, key=lambda name: (name != loss, not is_validation(name), -counts[name]))
+    half = _GIVEN_SHARE * len(runs)
+    return sorted(common, key=lambda name: (counts[name] < half, name != loss, not is_validation(name), -counts[name]))
 
 
 def all_columns(runs: Sequence[KnownRun]) -> list[str]:

@@ -14,7 +14,7 @@ from backprop_tui.domain.metric_names import Direction
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.run_fields import ARGUMENT, BEST_OF_RUN, SORTABLE, Value, field_of
-from backprop_tui.presentation.run_filter import Names, plain_name
+from backprop_tui.presentation.run_filter import Names, RunFilter, names_of_runs, plain_name
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.store.fields import JsonObject
 
@@ -70,6 +70,28 @@ def column_named(word: str, names: Names) -> str | None:
     if parenthesis:
         return f"{kind}:{metric}" if f"{kind}:" in (BEST, LAST) and metric in names.metrics else None
     if word in SORTABLE:
+        return word
+    argument = next((name for name in names.arguments if plain_name(name) == plain_name(word)), None)
+    if argument is not None:
+        return ARGUMENT + argument
+    return LAST + word if word in names.metrics else None
+
+
+def compared_columns(runs_filter: RunFilter, runs: Iterable[KnownRun]) -> list[str]:
+    """The keys of the columns with what a filter compares, other than with `=`, which is the same in all that match."""
+    words = [name for name in runs_filter.names if name not in runs_filter.equal]
+    if not words:
+        return list(runs_filter.times)
+    names = names_of_runs(runs)
+    keys = [_compared_column(word, names) for word in words]
+    return list(dict.fromkeys([*filter(None, keys), *runs_filter.times]))
+
+
+def _compared_column(word: str, names: Names) -> str | None:
+    kind, parenthesis, metric = word.removesuffix(")").partition("(")
+    if parenthesis:
+        return f"{kind}:{metric}" if metric in names.metrics else None
+    if word in ("step", "took", BEST_OF_RUN):
         return word
     argument = next((name for name in names.arguments if plain_name(name) == plain_name(word)), None)
     if argument is not None:

@@ -68,14 +68,14 @@ def necessary(text: str) -> str:
     if not text.isascii() or "(?" in text or re.search(r"\\[xuUN0-7]", text):
         return ""
     parts, depth = [""], 0
-    for token in _TOKEN.findall(text):
-        depth += (token == "(") - (token == ")")
-        if depth < 0 or (depth == 0 and token == "|"):
+    for part in _TOKEN.findall(text):
+        depth += (part == "(") - (part == ")")
+        if depth < 0 or (depth == 0 and part == "|"):
             return ""
-        if depth == 0 and _PLAIN.fullmatch(token):
-            parts[-1] += token
+        if depth == 0 and _PLAIN.fullmatch(part):
+            parts[-1] += part
             continue
-        if token[0] in "*?{":
+        if part[0] in "*?{":
             parts[-1] = parts[-1][:-1]
         parts.append("")
     return max(parts, key=len).lower()

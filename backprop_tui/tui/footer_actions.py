@@ -14,7 +14,7 @@ REMEDY_FOOTER = (
     replace(BY_ID["open"], id="remedy", short="remedy"),
     *(BY_ID[id_] for id_ in ("later", "sooner", "edit", "stop", "hold", "back", "palette", "leave")),
 )
-FILTER_FOOTER = (replace(BY_ID["open"], short="show runs"), replace(BY_ID["back"], short="close"))
+FILTER_FOOTER = (replace(BY_ID["open"], short="show runs"), replace(BY_ID["back"], short="cancel"))
 _IN_LOG = {action.id: action for action in LOG_ACTIONS}
 _SEARCH_IDS = ("next_match", "previous_match")
 _LOG_IDS = ("search", "filter_lines", "next_error", "mark", "copy_lines", "follow", "wrap", "line_number")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from operator import ne
@@ -36,9 +36,11 @@ def clip_middle(text: str, width: int, glyphs: Glyphs) -> str:
     return set_cell_size(text, head) + glyphs.clipped + _last_cells(text, tail)
 
 
-def clip_name(name: str, width: int, glyphs: Glyphs, *, keeps_front: bool = False, others: Collection[str] = ()) -> str:
-    """The name of a run, cut as in the tables of the commands; `others` are the names of all of its arguments."""
-    return clip(fitted_name(name, width, glyphs.clipped, keeps_front=keeps_front, others=others), width, glyphs)
+def clip_name(
+    name: str, width: int, glyphs: Glyphs, *, keeps_front: bool = False, table: Mapping[str, str] | None = None
+) -> str:
+    """The name of a run, cut as in the tables of the commands; `table` has what arguments are called in this one."""
+    return clip(fitted_name(name, width, glyphs.clipped, keeps_front=keeps_front, table=table), width, glyphs)
 
 
 def clip_with_path(text: str, width: int, glyphs: Glyphs) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.presentation.fitting import columns_of, fitted_name, fitted_names, fitted_title
+from backprop_tui.presentation.fitting import columns_of, fitted_name, fitted_names, fitted_title, short_names
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,37 @@ def test_the_front_of_a_name_stays_before_the_names_of_arguments_where_it_tells_
 def test_names_of_arguments_keep_what_tells_them_from_others_of_the_run() -> None:
     name = "train lr=3e-3 steps=30"
     assert fitted_name(name, 17) == "tra… lr=3e-3 s=30"
-    assert fitted_name(name, 18, others=["lr", "seed", "steps"]) == "tra… lr=3e-3 st=30"
+    table = short_names([name], 18, others=["lr", "seed", "steps"])
+    assert fitted_name(name, 18, table=table) == "tra… lr=3e-3 st=30"
+
+
+def test_in_a_table_an_argument_has_one_name_in_all_rows() -> None:
+    names = ["gpt lr=1e-3 batch-size=64 seed=1", "gpt lr=1e-3 batch-size=128 seed=1", "vit batch-size=8"]
+    table = short_names(names, 26)
+    assert [fitted_name(name, 26, table=table) for name in names] == [
+        "gpt lr=1e-3 ba…=64 seed=1",
+        "gpt lr=1e-3 ba…=128 seed=1",
+        "vit ba…=8",
+    ]
+    assert [fitted_name(name, 40, table=short_names(names, 40)) for name in names] == names
+
+
+_KEYS = st.sampled_from(["lr", "batch-size", "beta1", "steps", "seed"])
+_NAMES = st.lists(
+    st.builds(
+        lambda front, pairs: " ".join([front, *(f"{key}={value}" for key, value in pairs.items())]),
+        st.sampled_from(["train", "a-long-name", "x"]),
+        st.dictionaries(
+            st.sampled_from(["lr", "batch-size", "beta1", "steps", "seed"]), st.sampled_from(["1", "1e-3"])
+        ),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(_NAMES, st.integers(1, 60))
+def test_names_in_a_table_fit_and_are_not_ambiguous(names: list[str], width: int) -> None:
+    table = short_names(names, width)
+    assert len({name.rstrip("…") for name in table.values()}) == len(table)
+    assert all(columns_of(fitted_name(name, width, table=table)) <= width for name in names)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,28 +13,16 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
-from backprop_tui.presentation.fitting import least_columns
+from backprop_tui.presentation.fitting import least_columns, least_names, named_in, short_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.run_fields import ARGUMENT, RunField, field_of, is_diverged, own_result
 from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
+from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark
 from backprop_tui.tui.panes.run_list import TIMES, RunListView, RunRow, is_warning, sorted_figure
-from backprop_tui.tui.panes.run_table import (
-    MARGIN,
-    NAME_AT,
-    NARROW,
-    Head,
-    Heading,
-    begin_row,
-    draw_group,
-    list_title,
-    place_heads,
-    put_line,
-    shown_name,
-    sort_mark,
-)
+from backprop_tui.tui.panes.run_table import MARGIN, NAME_AT, NARROW, begin_row, draw_group, put_line, shown_name
 
 _GAP = 2
 _WIDE = 100
@@ -77,7 +66,7 @@ class Cell(NamedTuple):
 class HistoryColumns:
     """The columns that fit; the sentence after the figures goes from `note_at` to `note_end`.
 
-    `left_out` counts those without room.
+    `left_out` counts those without room, `called` has what arguments in names are called.
     """
 
     width: int
@@ -86,6 +75,7 @@ class HistoryColumns:
     note_at: int = 0
     note_end: int = 0
     left_out: int = 0
+    called: Mapping[str, str]
 
     @property
     def keys(self) -> list[str]:
@@ -93,20 +83,32 @@ class HistoryColumns:
 
 
 def history_columns(
-    width: int, fields: Iterable[RunField], names: Sequence[str] = (), first: str | None = None
+    width: int,
+    fields: Iterable[RunField],
+    names: Sequence[str] = (),
+    first: str | None = None,
+    *,
+    asked: AbstractSet[str] = frozenset(),
+    options: AbstractSet[str] = frozenset(),
+    mark: str = "…",
 ) -> HistoryColumns:
     """As many of the columns as fit beside these names; the rest of the width is for names, then for notes.
 
-    The column with the key `first` comes before the others, which are taken in their order.
+    The column with the key `first` comes before the others, which are taken in their order. Those that were `asked` for
+    give no room to names. `options` are the arguments that the runs have, also where no name shows them.
     """
     if width < NARROW:
-        return HistoryColumns(width=width, name=max(1, width - NAME_AT - 1))
+        cells = max(1, width - NAME_AT - 1)
+        return HistoryColumns(width=width, name=cells, called=short_names(names, cells, mark, options))
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
     room = width - MARGIN - NAME_AT - name
     fields = list(fields)
-    chosen = _fitting(sorted(fields, key=lambda field: field.key != first), room, name, names)
+    in_order = sorted(fields, key=lambda field: field.key != first)
+    chosen = _fitting(in_order, room, asked, lambda shown: least_columns(_rest_of(names, shown), options) - name)
     room -= sum(_cells(field) + _GAP for field in chosen)
-    grown = min(room, max(0, max(_NAME, _name_cells(names, chosen, cell_len)) - name))
+    rest = _rest_of(names, chosen)
+    longest = min(_MOST_NAME, max(map(cell_len, rest), default=0))
+    grown = min(room, max(0, max(_NAME, longest) - name))
     placed = list(_placed(displayed_order(field for field in fields if field in chosen), NAME_AT + name + grown))
     times = [column for column in placed if column.field.key in TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
@@ -120,29 +122,46 @@ def history_columns(
         note_at=note_at + _GAP,
         note_end=note_end - _GAP,
         left_out=len(fields) - len(chosen),
+        called={**least_names(names, options), **short_names(rest, name + grown, mark, options)},
     )
 
 
-def _fitting(fields: Iterable[RunField], room: int, name: int, names: Sequence[str]) -> list[RunField]:
-    """The first columns that fit in `room`; those after the most telling ones only if names can be read beside them."""
+def ended_columns(view: RunListView, width: int, glyphs: Glyphs) -> HistoryColumns:
+    """The columns of ended runs for these rows."""
+    fields = filter(None, map(view.column, view.history))
+    first = None if view.sort is None else view.sort.key
+    return history_columns(
+        width, fields, view.names, first, asked=view.asked, options=view.options, mark=glyphs.clipped
+    )
+
+
+def _fitting(
+    fields: Iterable[RunField], room: int, asked: AbstractSet[str], excess: Callable[[Sequence[RunField]], int]
+) -> list[RunField]:
+    """The first columns that fit in `room`, with room for what names need beside them: their `excess`.
+
+    Only the most telling ones and those that were `asked` for are kept in any case.
+    """
     chosen: list[RunField] = []
     for field in fields:
         cells = _cells(field) + _GAP
         if cells <= room:
             chosen.append(field)
             room -= cells
-    optional = [field for field in chosen[_MOST_TELLING:] if _kind(field)]
-    while optional and name + room < _name_cells(names, chosen, least_columns):
-        chosen.remove(field := optional.pop())
-        room += _cells(field) + _GAP
-    return chosen
+    choices = [(chosen, room)]
+    for field in reversed(chosen[_MOST_TELLING:]):
+        if field.key not in asked:
+            fewer = [other for other in choices[-1][0] if other is not field]
+            choices.append((fewer, choices[-1][1] + _cells(field) + _GAP))
+    lacking = [max(0, min(excess(shown), _MOST_NAME) - left) for shown, left in choices]
+    return choices[lacking.index(min(lacking))][0]
 
 
-def _name_cells(names: Iterable[str], shown: Iterable[RunField], cells_of: Callable[[str], int]) -> int:
-    """How many cells the names take without the arguments that have columns of their own."""
+def _rest_of(names: Iterable[str], shown: Iterable[RunField]) -> list[str]:
+    """The names without the arguments that have columns of their own."""
     keys = {field.key for field in shown}
     words = ([word for word in name.split(" ") if ARGUMENT + word.partition("=")[0] not in keys] for name in names)
-    return min(_MOST_NAME, max((cells_of(" ".join(of_name)) for of_name in words), default=0))
+    return list(dict.fromkeys(" ".join(of_name) for of_name in words))
 
 
 def _cells(field: RunField) -> int:
@@ -203,8 +222,6 @@ def draw_history_row(
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
     token = Token.MUTED if row.dim else Token.FG
-    builder.put(shown_name(row, _name(row, row.run, columns), columns.name, glyphs), token, bold=row.bold or cursor)
-    name_end = builder.column
     explains = _explains(row, row.run, row.moment, sort)
     cells = [Cell(column, column.field.text(row.run, row.moment)) for column in columns.placed]
     times = [cell for cell in cells if cell.column.field.key in TIMES]
@@ -212,6 +229,8 @@ def draw_history_row(
     if explains:
         arguments = [cell for cell in figures if cell.column.field.key.startswith(ARGUMENT)]
         figures = [cell for cell in arguments if columns.width >= _WIDE or cell.column.field.key == sorted_figure(sort)]
+    name = _name(row, row.run, figures, columns, _text_start(times[-1:], columns.width), glyphs)
+    name_end = builder.put(name, token, bold=row.bold or cursor).column
     figures = _with_own_result(figures, row.run, glyphs)
     for cell in figures:
         cell.put(builder, token, glyphs)
@@ -235,11 +254,24 @@ def draw_history_row(
     return builder.line()
 
 
-def _name(row: RunRow, run: KnownRun, columns: HistoryColumns) -> str:
-    """Without the arguments that have columns of their own; what is left of a member of a group may be its name."""
+def _name(
+    row: RunRow, run: KnownRun, figures: Sequence[Cell], columns: HistoryColumns, end: int, glyphs: Glyphs
+) -> str:
+    """Without the arguments that are shown in columns; those that a sentence takes the place of stay if they fit."""
+    name = _without(row, run, {cell.column.field.key for cell in figures})
+    cells = columns.name
+    if not figures and row.line is not None:
+        cells = max(cells, end - _GAP - cell_len(row.line.clauses[0]) - _GAP - NAME_AT)
+    if cell_len(named_in(name, columns.called)) > cells:
+        name, cells = _without(row, run, set(columns.keys)), columns.name
+    return shown_name(row, name, cells, glyphs, columns.called)
+
+
+def _without(row: RunRow, run: KnownRun, shown: AbstractSet[str]) -> str:
+    """What is left of its name without these arguments; of a member of a group that may be its name."""
     name = f" {row.name} "
     for pair in (*split_point(run.name)[1], *map("=".join, run.differing)):
-        if ARGUMENT + pair.partition("=")[0] in columns.keys:
+        if ARGUMENT + pair.partition("=")[0] in shown:
             name = name.replace(f" {sanitize(pair)} ", " ")
     return name.strip() or sanitize(split_point(run.name)[0])
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import field
 from functools import cached_property
-from itertools import compress
+from itertools import chain, compress
 from operator import is_
 from typing import Any, Generic, TypeVar, overload
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import KnownRun, Moment
+from backprop_tui.presentation.run_facts import alike_in_all, settings_of, without_words
 from backprop_tui.presentation.run_fields import all_columns, chosen_by_default, field_of, shared_names
 from backprop_tui.presentation.run_filter import RunFilter
-from backprop_tui.presentation.run_order import RunSort, ordered_parts, place_among
+from backprop_tui.presentation.run_order import RunSort, compared_columns, ordered_parts, place_among
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again
 _MAX_JUDGED = 300  # the newest runs, by which the columns are chosen
-_MAX_NAMES = 20  # of them, for which there must be room
 _MOST_ADDED = 100  # runs that end between two snapshots
 _STEP = 250  # runs whose values are found in one step: a key that comes then waits for a millisecond or two
 
@@ -37,6 +39,35 @@ class Entry:
     run: KnownRun | None = None
     members: Sequence[KnownRun] = ()
     older: int = 0
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class ListFacts:
+    """What follows from the ended runs that are listed.
+
+    `columns` tell them apart, the most telling first; `compared` are those that the filter compares; `shared` names do
+    not say which column is meant. `names` are what the rows are called, `options` the arguments that the runs have,
+    `alike` those that are the same in all of them.
+    """
+
+    columns: Sequence[str] = ()
+    compared: Sequence[str] = ()
+    shared: AbstractSet[str] = frozenset()
+    names: tuple[str, ...] = ()
+    options: AbstractSet[str] = frozenset()
+    alike: Mapping[str, str] = field(default_factory=dict)
+
+    def same(self, unfinished: Sequence[KnownRun], ended: int) -> tuple[str, ...]:
+        """The arguments in the names of these runs and of so many ended ones that all of them have alike: `lr=1e-3`."""
+        if len(unfinished) + ended <= 1:
+            return ()
+        alike = alike_in_all(unfinished)
+        if ended:
+            alike = {k: v for k, v in self.alike.items() if not unfinished or alike.get(k) == v}
+        if not alike:
+            return ()
+        told = set(" ".join([*self.names, *(run.arguments for run in unfinished)]).split(" "))
+        return tuple(word for word in map("=".join, alike.items()) if word in told)
 
 
 Item = KnownRun | Entry
@@ -132,7 +163,7 @@ class EndedRuns:
         self._ranked: tuple[int, list[KnownRun]] | None = None
         self.revision = 0  # higher when there are other runs
         self._by_group: dict[str, list[KnownRun]] = {}
-        self._columns: tuple[int, tuple[list[str], AbstractSet[str], tuple[str, ...]]] | None = None
+        self._facts: tuple[int, ListFacts] | None = None
         self._all_columns: tuple[object, list[str]] | None = None
         self._items: tuple[tuple[object, ...], IndexedItems] | None = None
         self._sorted: dict[RunSort, tuple[list[Any], tuple[list[int], ...]]] = {}
@@ -143,7 +174,7 @@ class EndedRuns:
         self._take(runs)
         filtered = filter_, now // _FILTER_SECONDS if filter_.follows_time else 0.0
         if filtered != self._filtered:
-            self._filtered, self._columns, self._items, self._order = filtered, None, None, None
+            self._filtered, self._facts, self._items, self._order = filtered, None, None, None
             self._all_columns = None
             self._indices = filter_.select(self._column, len(runs), now)
             self.matching = [runs[index] for index in self._indices] if filter_ else runs
@@ -213,13 +244,20 @@ class EndedRuns:
     def members(self, group: str) -> Sequence[KnownRun]:
         return self._by_group.get(group, ())
 
-    def columns(self, listed: Sequence[KnownRun]) -> tuple[list[str], AbstractSet[str], tuple[str, ...]]:
-        """The columns that tell the listed runs apart, the most telling first, the ambiguous names, names of rows."""
-        if self._columns is None or self._columns[0] != len(listed):
+    def facts(self, listed: Sequence[KnownRun]) -> ListFacts:
+        if self._facts is None or self._facts[0] != len(listed):
             judged = listed[:_MAX_JUDGED]
-            names = (run.label if _group(run) is None else run.arguments for run in judged[:_MAX_NAMES])
-            self._columns = len(listed), (chosen_by_default(judged), shared_names(judged), tuple(dict.fromkeys(names)))
-        return self._columns[1]
+            names = (run.label if _group(run) is None else run.arguments for run in judged)
+            facts = ListFacts(
+                columns=chosen_by_default(judged),
+                compared=[] if self._filtered is None else compared_columns(self._filtered[0], judged),
+                shared=shared_names(judged),
+                names=tuple(dict.fromkeys(names)),
+                options=frozenset(chain.from_iterable(settings_of(run.record) for run in judged)),
+                alike=alike_in_all(listed),
+            )
+            self._facts = len(listed), facts
+        return self._facts[1]
 
     def all_columns(self, unfinished: Sequence[KnownRun]) -> list[str]:
         """Every column in which these runs, or the ended ones that match, have something to show."""
@@ -298,6 +336,19 @@ class EndedRuns:
             self._column(f"sort {key}", lambda run: field.value(run, moment), most),
             self._column(f"behind {key}", field.is_behind, most),
         )
+
+
+def names_of(items: Iterable[Item], without: AbstractSet[str]) -> tuple[tuple[str, str], ...]:
+    """What these rows are called without these arguments, each name once, and where that is too long."""
+    names: dict[tuple[str, str], None] = {}
+    for item in items:
+        if isinstance(item, Entry):
+            names[item.name, item.name] = None
+        else:
+            label, front = without_words(item.label, without), split_point(item.name)[0]
+            short = without_words(item.short, without)
+            names[label, f"{front} {short}" if short and item.short != item.label else label] = None
+    return tuple(names)
 
 
 def unfinished_items(

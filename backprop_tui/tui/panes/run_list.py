@@ -30,6 +30,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.places import place_of
+from backprop_tui.presentation.run_facts import settings_of, without_words
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
@@ -45,6 +46,8 @@ from backprop_tui.tui.panes.run_entries import (
     IndexedItems,
     Item,
     LazyRows,
+    ListFacts,
+    names_of,
     unfinished_items,
 )
 from backprop_tui.tui.snapshot import Snapshot
@@ -122,6 +125,7 @@ class RunRow:
     moment: Moment | None = None
     problem: bool = False  # it says why it failed in place of its figures
     keeps_front: bool = False  # other unfinished runs have another name
+    short: str = ""  # of an unfinished run: its name without what they share
 
 
 def run_row(
@@ -305,8 +309,9 @@ class RunListView:
     """`shown` counts the runs of the rows, `total` those of the store; `hidden` has the columns to leave out.
 
     The rows from `history_from` on have the columns of ended runs: those of `history` that fit, the sorted one and then
-    the first ones first; `shared` has the names that do not say which column is meant, `used` the columns that active
-    runs have values for, `names` what ended runs are called.
+    the first ones first; `asked` are the columns that the user chose or filters by, `shared` has the names that do not
+    say which column is meant, `used` the columns that active runs have values for, `names` what ended runs are called.
+    `options` are the arguments that runs have, `same` those that names leave out since all runs have them alike.
     """
 
     rows: Sequence[RunRow]
@@ -319,7 +324,11 @@ class RunListView:
     below: int = 0
     history: Sequence[str] = ()
     shared: AbstractSet[str] = field(default_factory=frozenset)
+    asked: AbstractSet[str] = field(default_factory=frozenset)
     names: tuple[str, ...] = ()
+    unfinished_names: tuple[tuple[str, str], ...] = ()
+    options: AbstractSet[str] = field(default_factory=frozenset)
+    same: tuple[str, ...] = ()
     history_from: int = 0
     gpu_cells: int = LEAST_GPU_CELLS
     used: AbstractSet[str] = field(default_factory=frozenset)
@@ -368,19 +377,25 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
     listed = ended if options.shows_all else _without_older(ended, snapshot)
     older = len(ended) - len(listed)
     first, rest = _items(unfinished, listed, snapshot.moment, options)
-    columns, shared, names = options.ended.columns(listed)
+    facts = options.ended.facts(listed)
+    same = facts.same(unfinished, len(listed))
+    left_out = frozenset(same)
     if older:
         rest = IndexedItems([*rest, Entry(OLDER, older=older)])
     return RunListView(
-        rows=_rows(first, rest, snapshot, options),
+        rows=_rows(first, rest, snapshot, options, left_out),
         shown=len(unfinished) + len(listed),
         total=max(snapshot.total, len(runs)),
         filter=options.filter.text,
         sort=options.sort,
         hidden=options.hidden,
-        history=_history_columns(options, columns),
-        shared=shared,
-        names=names,
+        history=_history_columns(options, facts),
+        asked=_asked(options, facts),
+        shared=facts.shared,
+        names=tuple(dict.fromkeys(without_words(name, left_out) for name in facts.names)),
+        unfinished_names=names_of(first or unfinished, left_out),
+        options=frozenset(facts.options).union(*(settings_of(run.record) for run in unfinished)),
+        same=same,
         history_from=_history_from(first, rest, options.sort) if unfinished else 0,
         gpu_cells=_gpu_cells(unfinished, snapshot.host),
         used=_used_columns(unfinished),
@@ -425,7 +440,9 @@ def _history_from(first: IndexedItems, rest: IndexedItems, sort: RunSort | None)
     return len(rest) if sort.key in UNFINISHED_SORTS else 0
 
 
-def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: RunListOptions) -> LazyRows[RunRow]:
+def _rows(
+    first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: RunListOptions, same: AbstractSet[str]
+) -> LazyRows[RunRow]:
     unseen = {run.id for run in unseen_problems(snapshot, options.seen)}
     moment = snapshot.moment
     today = durations.date(moment.wall, 0.0)
@@ -435,10 +452,12 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
     def row(item: Item) -> RunRow:
         run = item.run if isinstance(item, Entry) else item
         if run is not None:
-            name, member = (item.name, True) if isinstance(item, Entry) else (run.label, False)
+            name, member = (item.name, True) if isinstance(item, Entry) else (without_words(run.label, same), False)
             bold, marked = run.id in unseen, run.id in options.marked
             made = run_row(run, moment, name, here=snapshot.host, member=member, bold=bold, marked=marked)
-            return replace(made, keeps_front=True) if has_names and run.status not in ENDED else made
+            if run.status in ENDED:
+                return made
+            return replace(made, keeps_front=has_names, short=sanitize(without_words(run.short, same)))
         assert isinstance(item, Entry)  # noqa: S101 - for the type checker
         if item.older:
             text = f"{item.older} older, a shows them"
@@ -452,17 +471,23 @@ def _rows(first: IndexedItems, rest: IndexedItems, snapshot: Snapshot, options: 
             return item, isinstance(item, Entry) and (item.name in options.folded, sizes.get(item.name))
         time = today if in_history and run.status in ENDED else moment
         figure = sorted_figure(options.sort) if in_history and _has_sentence(run, moment) else ""
-        return time, item, run.id in unseen, run.id in options.marked, figure, has_names
+        return time, item, run.id in unseen, run.id in options.marked, figure, has_names, same
 
     return LazyRows(first, rest, row, basis)
 
 
-def _history_columns(options: RunListOptions, default: Sequence[str]) -> list[str]:
-    """The columns that were chosen, the newest first, then the default ones, and the sorted one in any case."""
+def _history_columns(options: RunListOptions, facts: ListFacts) -> list[str]:
+    """The chosen columns, the newest first, those filtered by, the default ones, and in any case the sorted one."""
     sorted_by = [] if options.sort is None or options.sort.key == "name" else [options.sort.key]
     chosen = [key for key, shown in reversed(options.columns.items()) if shown]
-    keys = dict.fromkeys([*chosen, *default, *sorted_by])
+    keys = dict.fromkeys([*chosen, *facts.compared, *facts.columns, *sorted_by])
     return [key for key in keys if key in sorted_by or options.columns.get(key) is not False]
+
+
+def _asked(options: RunListOptions, facts: ListFacts) -> frozenset[str]:
+    """The columns that the user chose, filters by or sorts by."""
+    chosen = (key for key, shown in options.columns.items() if shown)
+    return frozenset([*chosen, *facts.compared, *([] if options.sort is None else [options.sort.key])])
 
 
 def _without_older(ended: Sequence[KnownRun], snapshot: Snapshot) -> list[KnownRun]:

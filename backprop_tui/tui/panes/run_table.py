@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import field, replace
+from typing import Any
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.presentation.fitting import short_names
 from backprop_tui.presentation.numbers import percent_done
-from backprop_tui.presentation.run_facts import settings_of
 from backprop_tui.presentation.run_fields import own_result
 from backprop_tui.presentation.run_line import BEST, RunLine, Tone
 from backprop_tui.presentation.run_order import RunSort
@@ -26,26 +25,20 @@ from backprop_tui.tui.lines import (
     TONE_TOKENS,
     Line,
     LineBuilder,
-    Piece,
     Token,
     clip,
     clip_name,
-    heading,
     joined_clauses,
     left,
-    pane_title,
     right,
-    width_of,
 )
+from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark
 from backprop_tui.tui.panes.run_entries import OLDER
 from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow, with_end
 
 MARGIN = 1  # at the right edge
 NAME_AT = 14  # after the cursor, the mark, the glyph and the state
 _MAX_SPACE = 3
-_LEAST_FILTER, _MAX_FILTER = 4, 40  # cells of it in the title
-_BESIDE_FILTER = 12  # cells that the heading of the names takes there, with the blanks
-COLUMNS = "columns"  # the key of that number in the heading
 _SPARE = 2  # cells that must stay free when a column is added
 HIDEABLE = ("trend", "eta", "timebox", "saved", "slice", "tags")
 _MOST_NAME = 40
@@ -75,7 +68,10 @@ NARROW = 46
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RunColumns:
-    """The width of each column with the gap before it, 0 if it is not shown; `name` has no such gap."""
+    """The width of each column with the gap before it, 0 if it is not shown; `name` has no such gap.
+
+    `called` has what arguments in names are called.
+    """
 
     width: int
     name: int
@@ -93,6 +89,7 @@ class RunColumns:
     space: int = 0  # between the trend and the timebox
     left_out: int = 0  # columns with something to show that have no room
     line_from_step: bool = False  # the sentence of a row with progress starts at the step and not at the trend
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def gpu_at(self) -> int:
@@ -159,7 +156,7 @@ def run_columns(
     wider = max(0, min(gpu - LEAST_GPU_CELLS, spare + _NAME - _LEAST_NAME))
     shorter = max(0, wider - spare)
     for_name = 0 if gpu else LEAST_GPU_CELLS
-    shown: dict[str, int] = {"name": _NAME - shorter + for_name, "gpu": LEAST_GPU_CELLS + wider - for_name}
+    shown: dict[str, Any] = {"name": _NAME - shorter + for_name, "gpu": LEAST_GPU_CELLS + wider - for_name}
     taken = _WITHOUT_ADDITIONS + wider - shorter
     for column, size, cost in _ADDITIONS:
         if column in hidden:
@@ -179,6 +176,14 @@ def run_columns(
     return RunColumns(width=width, line_from_step=line_from_step, space=space, left_out=left_out, **shown)
 
 
+def list_columns(view: RunListView, width: int, glyphs: Glyphs) -> RunColumns:
+    """The columns of unfinished runs for these rows, and what arguments are called in their names."""
+    columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
+    names = [name if cell_len(name) <= columns.name else short for name, short in view.unfinished_names]
+    names += view.names if view.history_from >= len(view.rows) else ()
+    return replace(columns, called=short_names(names, columns.name, glyphs.clipped, view.options))
+
+
 def _narrow(width: int) -> RunColumns:
     """State, name, percentage, loss, the rest of the timebox and ETA; on very narrow screens only the first two."""
     if width < NARROW:
@@ -188,80 +193,6 @@ def _narrow(width: int) -> RunColumns:
     eta = 7 if spare >= 7 + _LEAST_NARROW_NAME else 0
     step = 14 if spare - eta >= 14 + _NAME else 0
     return replace(columns, name=min(_MOST_NAME, spare - eta - step), eta=eta, step=step)
-
-
-class Head(NamedTuple):
-    """The name of a column in the heading: the key that it sorts by, the text, and its first cell."""
-
-    key: str
-    text: str
-    at: int
-
-    def marked(self, mark: str) -> Head:
-        return self._replace(text=self.text + mark)
-
-
-def sort_mark(sort: RunSort | None, key: str, glyphs: Glyphs) -> str:
-    """Which way the runs are sorted by a column; nothing for another column."""
-    if sort is None or sort.key != key:
-        return ""
-    return glyphs.descending if sort.largest_first else glyphs.ascending
-
-
-class Heading(NamedTuple):
-    """The title of a list, and the names of the columns beside it."""
-
-    title: Sequence[Piece]
-    heads: Sequence[Head]
-
-    def draw(self, view: RunListView, width: int, glyphs: Glyphs, *, focused: bool) -> Line:
-        parts: list[tuple[int, Sequence[Piece]]] = [(2, self.title)]
-        for key, text, at in self.heads:
-            is_sorted = view.sort is not None and view.sort.key == key
-            parts.append((at, [Piece(text, Token.ACCENT if is_sorted else Token.MUTED, bold=is_sorted)]))
-        return heading(parts, width, glyphs, focused=focused)
-
-    def key_at(self, x: int) -> str | None:
-        return next((key for key, text, at in self.heads if at <= x < at + cell_len(text)), None)
-
-
-def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
-    """`Runs 41 of 500  ▴ 3 ▾ 28  /nano`, and the order if it is by a column that is not shown."""
-    title = pane_title("Runs", focused=focused)
-    if view.total:
-        title.append(Piece(f" {view.shown} of {view.total}" if view.filter else f" {view.total}", Token.MUTED))
-    scrolled_out = ((glyphs.ascending, view.above), (glyphs.descending, view.below))
-    counts = " ".join(f"{arrow} {rows}" for arrow, rows in scrolled_out if rows)
-    if counts:
-        title.append(Piece(f"  {counts}", Token.ACCENT))
-    if view.filter:  # it leaves the headings their place
-        first = min((head.at for head in heads if head.key != "name"), default=2 * _MAX_FILTER)
-        room = first - width_of(title) - _BESIDE_FILTER
-        text = clip(view.filter, max(_LEAST_FILTER, min(_MAX_FILTER, room)), glyphs)
-        title.append(Piece(f"  /{text}", Token.WARN))
-    if view.sort is not None and all(head.key != view.sort.key for head in heads):
-        field = view.column(view.sort.key)
-        word = view.sort.key if field is None else field.words
-        title.append(Piece(f"  by {word}{sort_mark(view.sort, view.sort.key, glyphs)}", Token.ACCENT))
-    return title
-
-
-def place_heads(title: Sequence[Piece], heads: Sequence[Head], left_out: int) -> Heading:
-    """The heads that the title leaves room for: that of the names moves behind a long title.
-
-    Behind it stands how many columns have no room.
-    """
-    end = 2 + width_of(title)
-    others = [head for head in heads if head.key != "name" and head.at > end]
-    limit = min((head.at for head in others), default=end + _MAX_FILTER)
-    placed: list[Head] = []
-    counts = (f"+{counted(left_out, 'column')}", f"+{left_out}") if left_out else ()
-    for head in [*(head for head in heads if head.key == "name"), *(Head(COLUMNS, text, 0) for text in counts)]:
-        at = head.at if head.at > end else end + 2
-        if at + cell_len(head.text) < limit and not any(other.key == head.key for other in placed):
-            placed.append(head._replace(at=at))
-            end = at + cell_len(head.text)
-    return Heading(title, [*placed, *others])
 
 
 def runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Heading:
@@ -315,22 +246,23 @@ def begin_row(row: RunRow, glyphs: Glyphs, *, cursor: bool) -> LineBuilder:
     )
 
 
-def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs) -> str:
-    """A long name without the arguments that unfinished runs of that name share, then cut so that they still differ."""
-    others: Collection[str] = settings_of(row.run.record) if row.run and cell_len(name) > cells - 2 else ()
+def shown_name(row: RunRow, name: str, cells: int, glyphs: Glyphs, table: Mapping[str, str]) -> str:
+    """A long name without the arguments that unfinished runs of that name share, then cut so that they still differ.
+
+    The arguments are called as in the whole `table`.
+    """
     if row.member:
-        return "  " + clip_name(name, cells - 2, glyphs, others=others)
-    if row.run is not None and row.run.short and cell_len(name) > cells and name == row.name:
-        front = split_point(row.run.name)[0]
-        name = name if row.run.short == row.run.label else sanitize(f"{front} {row.run.short}")
-    return clip_name(name, cells, glyphs, keeps_front=row.keeps_front, others=others)
+        return "  " + clip_name(name, cells - 2, glyphs, table=table)
+    if row.short and cell_len(name) > cells and name == row.name and row.run is not None:
+        name = name if row.short == row.name else sanitize(f"{split_point(row.run.name)[0]} {row.short}")
+    return clip_name(name, cells, glyphs, keeps_front=row.keeps_front, table=table)
 
 
 def draw_run(row: RunRow, columns: RunColumns, glyphs: Glyphs, *, cursor: bool) -> Line:
     if row.run_id == OLDER or row.group is not None:
         return draw_group(row, columns.width, columns.name, glyphs, cursor=cursor)
     builder = begin_row(row, glyphs, cursor=cursor)
-    name = left(shown_name(row, row.name, columns.name, glyphs), columns.name, glyphs)
+    name = left(shown_name(row, row.name, columns.name, glyphs, columns.called), columns.name, glyphs)
     builder.put(name, Token.MUTED if row.dim else Token.FG, bold=row.bold or cursor).put(" ")
     if columns.gpu:
         builder.put(_ending(row.gpu, columns.gpu - 1, glyphs), Token.MUTED if row.waiting else Token.FG)
@@ -486,7 +418,7 @@ def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bo
     builder.put(f"{glyphs.group_shut if group.folded else glyphs.group_open} ").put(
         left("group", 10, glyphs), Token.MUTED
     )
-    builder.put(left(shown_name(row, row.name, name, glyphs), name, glyphs), bold=True).put(" ")
+    builder.put(left(clip_name(row.name, name, glyphs), name, glyphs), bold=True).put(" ")
     if width - builder.column < 24:
         return builder.line()
     hidden = f", {group.size} shown" if group.size < group.total else ""

@@ -20,11 +20,13 @@ from backprop_tui.tui.lines import Line, Piece, Token, heading, hint, joined_cla
 from backprop_tui.tui.panes.history_table import (
     displayed_order,
     draw_history_row,
+    ended_columns,
     history_columns,
     history_heading,
 )
+from backprop_tui.tui.panes.list_heading import COLUMNS, Heading
 from backprop_tui.tui.panes.run_list import RunListView
-from backprop_tui.tui.panes.run_table import COLUMNS, Heading, column_heads, draw_run, run_columns, runs_heading
+from backprop_tui.tui.panes.run_table import column_heads, draw_run, list_columns, run_columns, runs_heading
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
@@ -285,12 +287,14 @@ class RunsTable(LineWidget, can_focus=True):
     def _place_columns(self, view: RunListView, width: int) -> None:
         """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
         first = view.sort.key if view.sort is not None else None
-        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, first, view.shared, view.names
-        if placed_for != self._placed_for:
-            self._placed_for = placed_for
-            self._columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
-            history = history_columns(width, filter(None, map(view.column, view.history)), view.names, first)
-            self._history = self._history if history == self._history else history
+        names = view.names, view.unfinished_names, view.options, view.history_from >= len(view.rows)
+        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, first, view.shared, view.asked, names
+        if placed_for == self._placed_for:
+            return
+        self._placed_for = placed_for
+        self._columns = list_columns(view, width, self.glyphs)
+        history = ended_columns(view, width, self.glyphs)
+        self._history = self._history if history == self._history else history
 
     @property
     def is_history(self) -> bool:

@@ -18,8 +18,9 @@ from backprop_tui.presentation.run_fields import FIXED, RunField
 from backprop_tui.presentation.run_order import NEWEST, RunSort
 from backprop_tui.tui.actions import COLUMN_ACTIONS, bindings
 from backprop_tui.tui.lines import Line, Piece, Token, clip, left
+from backprop_tui.tui.panes.list_heading import sort_mark
 from backprop_tui.tui.panes.run_list import RunListOptions
-from backprop_tui.tui.panes.run_table import HIDEABLE, sort_mark
+from backprop_tui.tui.panes.run_table import HIDEABLE
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.textual_patches.dismiss_once import LeftByClick
 from backprop_tui.tui.widgets.line_widget import LineWidget, border_hints

@@ -20,8 +20,8 @@ from backprop_tui.tui.layout import Zoom
 from backprop_tui.tui.notifications import KeyNotice
 from backprop_tui.tui.panes.footer import FooterBar
 from backprop_tui.tui.panes.governor import GovernorBar, ProblemBar, problem_view, unseen_problems
+from backprop_tui.tui.panes.list_heading import COLUMNS
 from backprop_tui.tui.panes.run_entries import GROUP, OLDER
-from backprop_tui.tui.panes.run_table import COLUMNS
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, CardBar, GroupRunOpened
 from backprop_tui.tui.screens.dialogs import DialogsScreen
@@ -149,7 +149,7 @@ class MainScreen(DialogsScreen):
         """Leaves the innermost of: filter input, zoom, selected run, filter, marks, problem line."""
         state = self.state
         if self.filter_input.has_class("-open"):
-            self.close_filter()
+            self.leave_filter()
         elif state.zoom is not Zoom.NONE and state.zoom is state.zoom_now:
             self._set_zoom(Zoom.NONE)
         elif self.selected.has_focus_within or state.opened:

@@ -36,6 +36,7 @@ class FilteredScreen(RuledScreen):
     state: UiState
     glyphs: Glyphs
     runs_table: RunsTable
+    _accepted = ""  # the filter from before its line was opened
 
     def _ask_for_history(self) -> None:
         raise NotImplementedError
@@ -97,6 +98,8 @@ class FilteredScreen(RuledScreen):
         self.set_filter(toggled(self.state.filter.text, f"gpu:{message.index}"))
 
     def action_filter(self) -> None:
+        if not self._is_filter_open:
+            self._accepted = self.state.filter.text
         self.filter_input.add_class("-open")
         self._filter_hint.add_class("-open")
         self.filter_input.action_select_all()
@@ -105,6 +108,11 @@ class FilteredScreen(RuledScreen):
         self._paint_hint()
 
     def on_input_submitted(self) -> None:
+        self.close_filter()
+
+    def leave_filter(self) -> None:
+        """Closes the line, and goes back to the filter from before it was opened."""
+        self.set_filter(self._accepted)
         self.close_filter()
 
     def close_filter(self) -> None:

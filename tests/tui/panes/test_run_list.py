@@ -14,7 +14,7 @@ from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
 from backprop_tui.tui.panes.run_list import RunListOptions, RunRow, run_list_view
-from backprop_tui.tui.panes.run_table import column_heads, draw_run, run_columns
+from backprop_tui.tui.panes.run_table import column_heads, draw_run, list_columns, run_columns
 from tests.tui.snapshots import ended, queued, running, snapshot
 
 
@@ -29,8 +29,9 @@ def _trial(run_id: str, arguments: str, *, name: str = "train", is_over: bool = 
 
 
 def _names(*runs: KnownRun) -> list[str]:
-    rows = run_list_view(snapshot(*with_labels(runs)), RunListOptions()).rows
-    return [text_of(draw_run(row, run_columns(80), UNICODE, cursor=False))[14:31].rstrip() for row in rows]
+    view = run_list_view(snapshot(*with_labels(runs)), RunListOptions())
+    columns = list_columns(view, 80, UNICODE)
+    return [text_of(draw_run(row, columns, UNICODE, cursor=False))[14:31].rstrip() for row in view.rows]
 
 
 def test_a_clipped_name_keeps_what_distinguishes_it_from_the_others() -> None:

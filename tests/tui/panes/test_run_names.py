@@ -9,7 +9,7 @@ from backprop_tui.presentation.run_facts import with_labels
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
 from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
-from backprop_tui.tui.panes.run_table import draw_run, run_columns
+from backprop_tui.tui.panes.run_table import draw_run, list_columns
 from tests.tui.snapshots import running, snapshot
 
 
@@ -20,8 +20,9 @@ def _trial(run_id: str, name: str, rate: str) -> KnownRun:
 
 
 def _names(*runs: KnownRun) -> list[str]:
-    rows = run_list_view(snapshot(*with_labels(runs)), RunListOptions()).rows
-    return [text_of(draw_run(row, run_columns(80), UNICODE, cursor=False))[14:31].rstrip() for row in rows]
+    view = run_list_view(snapshot(*with_labels(runs)), RunListOptions())
+    columns = list_columns(view, 80, UNICODE)
+    return [text_of(draw_run(row, columns, UNICODE, cursor=False))[14:31].rstrip() for row in view.rows]
 
 
 def test_at_80_columns_runs_of_other_names_keep_the_front_of_theirs() -> None:

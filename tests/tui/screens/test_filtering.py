@@ -21,7 +21,7 @@ from tests.tui.snapshots import ended, running, snapshot
 async def test_a_long_filter_covers_no_heading(size: tuple[int, int]) -> None:
     async with staged(snapshot(*with_labels(ENDED)), size=size) as stage:
         heads = stage.runs.line_text(0).split("name", 1)[1].replace("━", "").split("columns")[-1].split()
-        stage.main.set_filter("nano val_loss<1 lr!=3 since:500d")
+        stage.main.set_filter("nano since:500d done train.py --epochs 3")
         await stage.pilot.pause(0.1)
         title = stage.runs.line_text(0)
         assert "/nano" in title.split("name")[0]
@@ -120,3 +120,21 @@ async def test_tab_completes_in_the_filter() -> None:
         await press(stage, "tab", *"<0.04", "enter")
         assert order(stage) == ["e2"]
         assert "Runs 1 of 6  /val_loss<0.04" in stage.runs.line_text(0)
+
+
+async def test_escape_in_the_line_goes_back_to_the_filter_that_was_accepted_and_then_clears_it() -> None:
+    async with staged(snapshot(*with_labels(RUNS))) as stage:
+        await press(stage, "slash", *"val_loss<0.04", "enter", "slash", "end", *"5 live")
+        assert order(stage) == []
+        await press(stage, "escape")
+        assert stage.main.state.filter.text == "val_loss<0.04"
+        assert order(stage) == ["e2"]
+        await press(stage, "escape")
+        assert not stage.main.state.filter
+
+
+async def test_escape_in_the_line_without_a_filter_before_shows_all_runs_again() -> None:
+    async with staged(snapshot(*with_labels(RUNS))) as stage:
+        await press(stage, "slash", *"liv", "escape")
+        assert not stage.main.state.filter
+        assert len(order(stage)) == len(RUNS)
