@@ -8,13 +8,22 @@ from dataclasses import replace
 
 from backprop_tui.cli import output
 from backprop_tui.client.runs import record_of
+from backprop_tui.domain.arguments import plain_name
 from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.fitting import columns_of, fitted_name, fitted_title, least_columns, shortened
+from backprop_tui.presentation.fitting import (
+    columns_of,
+    fitted_name,
+    fitted_title,
+    least_columns,
+    short_names,
+    shortened,
+)
 from backprop_tui.presentation.known_run import KnownRun, Moment, last_loss, step_text
 from backprop_tui.presentation.places import place_clause
+from backprop_tui.presentation.run_facts import alike_in_all, settings_of, without_words
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.presentation.states import checks_of, status_word
 from backprop_tui.store.home import Home
@@ -27,6 +36,8 @@ _NUMBER = re.compile(  # `0.41`, `~0.4123 ±0.0035`, `1e-3 *`, `120/200`, `12.5%
 )
 _DIGITS = re.compile(r"[.,]?\d|(?<=\d)[eE][-+]?\d")
 _TIMES = ("created", "started", "ended")
+_NAME = 2  # the column
+_MOST_ARGUMENTS = 2  # in columns that always have room
 _MOST_NAME = 40  # columns that a name may take from other columns
 
 
@@ -48,18 +59,21 @@ class Column:
     spare: int = 0
     known: bool = False
     values: bool = False
+    others: Collection[str] = ()  # what the arguments in names must not be mistaken for
 
 
 RUN_COLUMNS = (
     Column(title="ID"),
-    Column(title="STATE", spare=1),
+    Column(title="STATE", spare=2),
     Column(title="NAME", least=12, middle=True),
-    Column(title="STEP", right=True, spare=5),
-    Column(title="LOSS", right=True, spare=4),
-    Column(title="TOOK", right=True, spare=6),
-    Column(title="WHY", least=12, spare=3),
+    Column(title="STEP", right=True, spare=6),
+    Column(title="LOSS", right=True, spare=5),
+    Column(title="TOOK", right=True, spare=7),
+    Column(title="WHY", least=12, spare=4),
 )
-_COMPARED = Column(title="", right=True, least=9, middle=True, spare=2, values=True)
+_COMPARED = Column(title="", right=True, least=9, middle=True, spare=1, values=True)
+_TIME = Column(title="", right=True, spare=3)
+_MOST_TITLE = 16  # columns of a heading that is not cut
 QUEUE_COLUMNS = (
     Column(title="#", right=True),
     Column(title="ID"),
@@ -97,9 +111,15 @@ def lines(
         columns = [_with_room(column, cells[index]) for index, column in enumerate(columns)]
         silent = {index for index, column in enumerate(columns) if column.known or _is_empty(table, index)}
         shown = _shrunk(columns, numbered, _kept(columns, shown, silent, width), width)
+    called = {
+        index: short_names((row[index] for row in table[1:]), cells, mark, columns[index].others)
+        for index, cells in shown.items()
+        if columns[index].middle
+    }
     fitted = [{index: fitted_title(table[0][index], cells, mark) for index, cells in shown.items()}]
     fitted += [
-        {index: _cut(row[index], cells, columns[index], mark) for index, cells in shown.items()} for row in table[1:]
+        {index: _cut(row[index], cells, columns[index], mark, called.get(index)) for index, cells in shown.items()}
+        for row in table[1:]
     ]
     drawn = [
         GAP.join(_padded(text, shown[index], columns[index]) for index, text in row.items()).rstrip() for row in fitted
@@ -120,7 +140,7 @@ def _with_room(column: Column, cells: Sequence[str]) -> Column:
     """The column with the least that its cells need; one of numbers is not cut at all."""
     if column.least is None:
         return column
-    names = min(_MOST_NAME, max(map(least_columns, cells))) if column.middle else 0
+    names = min(_MOST_NAME, least_columns(cells, column.others)) if column.middle else 0
     return replace(column, least=max(column.least, names, _widest_number(column, cells)))
 
 
@@ -165,9 +185,11 @@ def _excess(widths: Mapping[int, int], width: int) -> int:
     return sum(widths.values()) + len(GAP) * (len(widths) - 1) - width
 
 
-def _cut(text: str, width: int, column: Column, mark: str) -> str:
-    cut = (fitted_name if column.middle else fitted_title if column.labels else shortened)(text, width, mark)
-    if cut == text or column.middle or column.labels or not _DIGITS.match(text, len(cut) - len(mark)):
+def _cut(text: str, width: int, column: Column, mark: str, called: Mapping[str, str] | None) -> str:
+    if column.middle:
+        return fitted_name(text, width, mark, table=called)
+    cut = (fitted_title if column.labels else shortened)(text, width, mark)
+    if cut == text or column.labels or not _DIGITS.match(text, len(cut) - len(mark)):
         return cut
     return re.sub(r"[-+]?\d[\d.,]*$", "", cut.removesuffix(mark)).rstrip() + mark  # not a part of a number
 
@@ -192,28 +214,58 @@ def show_runs(
 ) -> None:
     """Prints the runs, with the values that they are `compared` by before the last column.
 
-    The values of the `known` ones are known to the reader; the column that they are `sorted_by` is always shown.
+    The values of the `known` ones are known to the reader; the column that they are `sorted_by` is always shown. In a
+    terminal, names leave out the arguments that have columns, and those that all runs have alike, which a last line
+    says.
     """
     usual = {column.title.lower() for column in RUN_COLUMNS}
     more = {name: value_of for name, value_of in (compared or {}).items() if name not in usual}
-    made = (
-        replace(
-            _COMPARED,
-            title=name.upper() if name in _TIMES else re.sub(_VALUE_OF, r"\1 \2", name),
-            least=None if name in _TIMES else _COMPARED.least,
-            known=name in known,
-        )
-        for name in more
-    )
+    options = frozenset(name for run in runs for name in settings_of(run.record))
+    arguments = [name for name in more if name not in known and plain_name(name) in set(map(plain_name, options))]
+    shown = {name for name in arguments[:_MOST_ARGUMENTS] if output.width() is not None} | {sorted_by}
+    made = [_compared_column(name, stays=name in shown) for name in more]
+    steps = {step_text(run) for run in runs}
+    known = [*known, *(["STEP"] if len(steps) == 1 < len(runs) else [])]
     columns = [
-        replace(column, spare=0) if column.title.lower() == sorted_by else column
+        replace(
+            column,
+            spare=0 if column.title.lower() == sorted_by else column.spare,
+            known=column.title.lower() in known or column.title in known,
+            others=options if column.middle else (),
+        )
         for column in (*RUN_COLUMNS[:-1], *made, RUN_COLUMNS[-1])
     ]
-    rows, moment = [], Moment.now()
+    alike = _alike(runs) if output.width() is not None else []
+    moment, rows = Moment.now(), []
     for run in runs:
         *cells, last = _run_row(run, here, moment)
+        cells[_NAME] = _name(run, {*map(plain_name, filter(None, shown))}, alike)
         rows.append((*cells, *(_value(value_of(run)) for value_of in more.values()), last))
     show(columns, rows)
+    untold = [one_line(word) for word in alike if word.partition("=")[0] not in known]
+    if untold:
+        output.line(f"the same in all: {' '.join(untold)}")
+
+
+def _compared_column(name: str, *, stays: bool) -> Column:
+    title = name.upper() if name in _TIMES else re.sub(_VALUE_OF, r"\1 \2", name)
+    column = replace(_TIME if name in _TIMES else _COMPARED, title=title)
+    return replace(column, spare=0, least=None if len(title) <= _MOST_TITLE else column.least) if stays else column
+
+
+def _alike(runs: Sequence[KnownRun]) -> list[str]:
+    """The arguments in the names of several runs that all of them have alike: `lr=1e-3`."""
+    if len(runs) == 1:
+        return []
+    told = {word for run in runs for word in run.arguments.split(" ")}
+    return [word for word in map("=".join, alike_in_all(runs).items()) if word in told]
+
+
+def _name(run: KnownRun, shown: Collection[str], alike: Collection[str]) -> str:
+    if output.width() is None:
+        return run.label
+    words = [word for word in run.arguments.split(" ") if plain_name(word.partition("=")[0]) in shown]
+    return without_words(run.label, {*alike, *words})
 
 
 def _value(value: object) -> str:

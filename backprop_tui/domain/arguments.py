@@ -126,9 +126,14 @@ def has_path(values: Iterable[str | None]) -> bool:
     return any("/" in value for value in values if value is not None)
 
 
+def plain_name(name: str) -> str:
+    """The name of an argument: `--batch-size` and `batch_size` are the same."""
+    return name.lstrip("-").replace("-", "_")
+
+
 def is_seed_name(name: str) -> bool:
     """`--seed`, `--random-seed`, `trainer.seed`, `--random-state`."""
-    plain = name.strip().lstrip("-").replace("-", "_").replace(".", "_").lower()
+    plain = plain_name(name.strip()).replace(".", "_").lower()
     return any(f"_{seed}_" in f"_{plain}_" for seed in ("seed", "random_state"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
 
 _FRONT = 12  # columns of what is before the arguments in a name that go before the names of arguments
@@ -56,21 +56,22 @@ def fitted_name(
     arguments, if that tells runs apart, too (`keeps_front`).
     A name without arguments is cut in its middle.
     """
-    keeps_names = table is not None
-    name = named_in(name, table or {})
-    front, arguments = _parts(name)
+    kept = frozenset((table or {}).values())
+    front, words = _parts(name)
+    arguments = [_renamed(word, table or {}) for word in words]
+    name = " ".join(filter(None, [front, *arguments]))
     if columns_of(name) <= width or not arguments:
         return shortened(name, width, mark, middle=True)
-    whole, least = columns_of(front), columns_of(_with_short_names(arguments, 0, mark, keeps_names=keeps_names))
-    kept = min(whole, _FRONT, width - least - 1)
-    if front and kept >= min(whole, _LEAST_FRONT):
-        values = _with_short_names(arguments, width - kept - 1, mark, keeps_names=keeps_names)
+    whole, least = columns_of(front), columns_of(_with_short_names(arguments, 0, mark, kept))
+    before = min(whole, _FRONT, width - least - 1)
+    if front and before >= min(whole, _LEAST_FRONT):
+        values = _with_short_names(arguments, width - before - 1, mark, kept)
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
     short = min(whole, _LEAST_FRONT)
-    values = _without_names(arguments, width - short - 1, mark, keeps_names=keeps_names)
+    values = _without_names(arguments, width - short - 1, mark, kept)
     if front and keeps_front and columns_of(values) < width - short:
         return f"{shortened(front, width - columns_of(values) - 1, mark)} {values}"
-    return shortened(_without_names(arguments, width, mark, keeps_names=keeps_names), width, mark)
+    return shortened(_without_names(arguments, width, mark, kept), width, mark)
 
 
 def named_in(name: str, table: Mapping[str, str]) -> str:
@@ -78,29 +79,45 @@ def named_in(name: str, table: Mapping[str, str]) -> str:
     return " ".join(_renamed(word, table) for word in name.split(" ")) if table else name
 
 
-def short_names(names: Iterable[str], width: int, mark: str = "…", others: Collection[str] = ()) -> dict[str, str]:
+def short_names(
+    names: Iterable[str],
+    width: int,
+    mark: str = "…",
+    others: Collection[str] = (),
+    *,
+    keeps_front: Callable[[str], bool] = lambda _: False,
+) -> dict[str, str]:
     """What the arguments in these names are called in a table: each the same in every row.
 
     They are cut as far as the widest name needs, but not beyond what no other argument, nor one of the `others`,
-    begins with.
+    begins with. Where not even that fits, they are left out, the longest first; also for the beginning of a name that
+    `keeps_front`.
     """
     parts = list(map(_parts, names))
     least = _least_names(parts, others)
     shown = dict(zip(least, least, strict=True))
-    rows: dict[tuple[str, ...], int] = {}  # the arguments that names have, and how many columns all else in them takes
-    for front, arguments in parts:
-        keys = tuple(word.partition("=")[0] for word in arguments if "=" in word)
-        rest = columns_of(" ".join(arguments)) - sum(map(columns_of, keys))
-        before = min(columns_of(front), _FRONT) + bool(front)
-        rows[keys] = max(rows.get(keys, 0), before + rest)
-    for keys, rest in rows.items():
-        while rest + sum(columns_of(shown[key]) for key in keys) > width:
-            able = [key for key in keys if shown[key] != least[key]]
+    for front, arguments in sorted(parts, key=lambda part: -columns_of(" ".join(part[1]))):
+        keys = [word.partition("=")[0] for word in arguments if "=" in word]
+        room = width - columns_of(" ".join(_renamed(word, dict.fromkeys(keys, "")) for word in arguments))
+        if room < 0:
+            continue  # a value is too long, whatever the arguments are called
+        whole = columns_of(front)
+        before, least_before = (min(whole, cells) + bool(whole) for cells in (_FRONT, _LEAST_FRONT))
+        while _columns_of_names(keys, shown) > room - before:
+            able = [key for key in keys if shown[key] not in ("", least[key])]
             if not able:
                 break
             longest = max(able, key=lambda key: columns_of(shown[key]))
             shown[longest] = _shorter(longest, columns_of(shown[longest]), least[longest], mark)
+        if keeps_front(front):
+            room -= least_before
+        while room >= 0 and _columns_of_names(keys, shown) > room:
+            shown[max((key for key in keys if shown[key]), key=columns_of)] = ""
     return shown
+
+
+def _columns_of_names(keys: Iterable[str], shown: Mapping[str, str]) -> int:
+    return sum(columns_of(shown[key]) + 1 for key in keys if shown[key])
 
 
 def fitted_names(names: Sequence[str], width: int, mark: str = "…") -> list[str]:
@@ -117,11 +134,12 @@ def least_names(names: Iterable[str], others: Collection[str] = ()) -> Mapping[s
 def least_columns(names: Iterable[str], others: Collection[str] = ()) -> int:
     """How many columns these names need in a table to show their values, and most of what is before them.
 
-    Names without arguments need none.
+    What is before them is not needed where it is the same in all; names without arguments need none.
     """
-    parts = list(map(_parts, names))
+    parts = [part for part in map(_parts, names) if part[1]]
     least = _least_names(parts, others)
-    return max((_least_columns(front, arguments, least) for front, arguments in parts if arguments), default=0)
+    differ = len({front for front, _ in parts}) > 1
+    return max((_least_columns(front if differ else "", words, least) for front, words in parts), default=0)
 
 
 def _least_columns(front: str, arguments: Sequence[str], least: Mapping[str, str]) -> int:
@@ -138,7 +156,8 @@ def _least_names(parts: Iterable[tuple[str, Sequence[str]]], others: Collection[
 
 def _renamed(word: str, names: Mapping[str, str]) -> str:
     name, equals, value = word.partition("=")
-    return f"{names.get(name, name)}={value}" if equals else word
+    short = names.get(name, name)
+    return f"{short}={value}" if equals and short else value if equals else word
 
 
 def _parts(name: str) -> tuple[str, Sequence[str]]:
@@ -147,13 +166,14 @@ def _parts(name: str) -> tuple[str, Sequence[str]]:
     return " ".join(words[:first]), words[first:]
 
 
-def _with_short_names(arguments: Sequence[str], room: int, mark: str, *, keeps_names: bool) -> str:
-    """The arguments with their names cut, the longest first, but not beyond what no other name begins with."""
-    if keeps_names:
-        return " ".join(arguments)
+def _with_short_names(arguments: Sequence[str], room: int, mark: str, kept: Collection[str]) -> str:
+    """The arguments with their names cut, the longest first, but not beyond what no other name begins with.
+
+    Those that are `kept` are not cut.
+    """
     parts = [word.partition("=") for word in arguments]
     names = {name for name, equals, _ in parts if equals}
-    least = [_unique_beginning(name, names) if equals else name for name, equals, _ in parts]
+    least = [_unique_beginning(name, names) if equals and name not in kept else name for name, equals, _ in parts]
     shown = [name for name, _, _ in parts]
     excess = columns_of(" ".join(arguments)) - room
     while excess > 0 and (able := [index for index, name in enumerate(shown) if name != least[index]]):
@@ -177,9 +197,9 @@ def _unique_beginning(name: str, names: Collection[str]) -> str:
     return next((text for text in beginnings if sum(map(methodcaller("startswith", text), names)) == 1), name)
 
 
-def _without_names(arguments: Sequence[str], width: int, mark: str, *, keeps_names: bool) -> str:
+def _without_names(arguments: Sequence[str], width: int, mark: str, kept: Collection[str]) -> str:
     """The arguments with short names, the longest of which are left out where even they do not fit."""
-    values = _with_short_names(arguments, width, mark, keeps_names=keeps_names)
+    values = _with_short_names(arguments, width, mark, kept)
     if columns_of(values) <= width:
         return values
     words = list(arguments)

@@ -13,12 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import field
 from functools import partial
 from itertools import compress, repeat
-from typing import Any, NamedTuple
+from typing import Any
 
+from backprop_tui.domain.arguments import plain_name
 from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import ACTIVE, ENDED, UNFINISHED, Status
+from backprop_tui.presentation.filter_names import Names, quoted
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import best_value, metric_value, objective_best, settings_of, started_at
 from backprop_tui.presentation.run_search import field_search, line_search, matcher_of, name_fields, search_text
@@ -36,7 +38,7 @@ STATES: Mapping[str, frozenset[Status]] = {
     "unfinished": UNFINISHED,
 }
 STATE_CYCLE = (None, "active", "waiting", "failed", "done")
-ACCEPTED = "words, failed, since:7d, tag:x, gpu:0, lr=1e-3, val_loss<0.1, best(val_loss)<0.1, took>1h"
+_ACCEPTED = ("words", "failed", "since:7d", "tag:x", "gpu:0"), ("lr=1e-3", "val_loss<0.1", "best(val_loss)<0.1")
 _WORD = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _QUALIFIED = re.compile(r"([a-z]+):(.*)", re.DOTALL)
 _COMPARISON = re.compile(r"(-{0,2}[A-Za-z_][\w./@-]*|(?:best|last)\([^()]+\))(<=|>=|!=|==|=|<|>)(.*)", re.DOTALL)
@@ -75,17 +77,6 @@ class Condition:
 Column = Callable[[str, Callable[[KnownRun], Any]], Sequence[Any]]
 
 
-class Names(NamedTuple):
-    """What can be compared."""
-
-    arguments: Sequence[str] = ()
-    metrics: Sequence[str] = ()
-
-    @property
-    def all(self) -> Sequence[str]:
-        return list(dict.fromkeys([*self.metrics, *self.arguments]))
-
-
 class FilterMistake(ValueError):
     """A word of a filter that means nothing; the text says what is accepted."""
 
@@ -95,6 +86,7 @@ class RunFilter:
     """All conditions have to hold. `mistakes` are about words that mean nothing; they are left out.
 
     `names` are the arguments and metrics it compares, those in `equal` with `=`; `words` are searched in texts.
+    `open` are the names of those comparisons that have no value yet.
     `times` are the columns whose times it compares: it can change although no run does.
     """
 
@@ -104,6 +96,7 @@ class RunFilter:
     equal: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
     _conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -111,7 +104,8 @@ class RunFilter:
         conditions: list[Condition] = []
         mistakes: list[str] = []
         words = [match[0] for match in _WORD.finditer(text)]
-        compared = [match for word in words if (match := _COMPARISON.fullmatch(word)) and match[3]]
+        comparisons = list(filter(None, map(_COMPARISON.fullmatch, words)))
+        compared = [match for match in comparisons if match[3]]
         for word in words:
             try:
                 conditions.append(_condition(word))
@@ -124,6 +118,7 @@ class RunFilter:
             equal=tuple(match[1] for match in compared if match[2] in ("=", "==")),
             words=tuple(word for word in words if not _COMPARISON.fullmatch(word) and word.lower() not in STATES),
             times=tuple(dict.fromkeys(_TIMES[key] for word in words if (key := word.partition(":")[0]) in _TIMES)),
+            open=tuple(match[1] for match in comparisons if not match[3]),
             _conditions=tuple(conditions),
         )
 
@@ -153,24 +148,35 @@ class RunFilter:
         """The values that it compares, by the names it has for them."""
         return {name: _values(name) for name in self.names}
 
-    def doubt(self, names: Names, *, matched: bool = True) -> str | None:
-        """What a word may mean instead, by the names of the runs and by whether any matched; None without a doubt."""
-        arguments, metrics = ({plain_name(name) for name in known} for known in (names.arguments, names.metrics))
-        for name in self.names:
-            plain = plain_name(name)
-            if plain_name(_inner(name)) not in arguments | metrics | _BUILT_IN.keys():
-                near = nearest(_inner(name), names.all)
+    def unknown(self, names: Names) -> str | None:
+        """Which name that is compared no run has; None if all are known."""
+        known = {plain_name(name) for name in names.all} | _BUILT_IN.keys()
+        for name in (*self.names, *self.open):
+            if plain_name(_inner(name)) not in known:
+                near = nearest(_inner(name), names.all) or _beginning_with(_inner(name), names.all)
                 there_are = f"there are {', '.join(names.all[:_MAX_NAMED]) or 'none'}"
                 hint = there_are if near is None else f"did you mean {near}?"
                 return f"no run has an argument or a metric {name}; {hint}"
+        return None
+
+    def doubt(self, names: Names, *, matched: bool = True) -> str | None:
+        """What a word may mean instead, by the names of the runs and by whether any matched; None without a doubt."""
+        unknown = self.unknown(names)
+        if unknown is not None:
+            return unknown
+        arguments, metrics = ({plain_name(name) for name in known} for known in (names.arguments, names.metrics))
+        for name in self.names:
+            plain = plain_name(name)
             if plain in arguments & metrics and not name.startswith("-"):
                 return f"{name} is an argument, else a metric: --{plain} is only the argument, last({plain}) the metric"
         for word in self.words:
             plain = plain_name(word)
             if plain in metrics:
-                return f"{word} is a metric: compare it, such as {word}<0.1 or best({word})<0.1"
+                examples = " or ".join(filter(None, map(names.example, (word, f"best({word})"))))
+                return f"{word} is a metric: compare it" + (f", such as {examples}" if examples else "")
             if plain in arguments:
-                return f"{word} is an argument: compare it, such as {word}=1e-3"
+                example = names.example(word)
+                return f"{word} is an argument: compare it" + (f", such as {example}" if example else "")
             qualified = _QUALIFIED.fullmatch(word)
             if not matched and qualified is not None and f"{qualified[1]}:" not in QUALIFIERS:
                 return f"{qualified[1]}: is no qualifier and was searched as text; there are {' '.join(QUALIFIERS)}"
@@ -306,7 +312,7 @@ def _midnight(now: float, days_back: int) -> float:
 def _compares(name: str, sign: str, value: str) -> Condition:
     """An argument or a metric of the run against a value; a run without it does not match."""
     if not value:
-        raise FilterMistake(f"{name}{sign} needs a value, such as {name}{sign}0.1")
+        raise FilterMistake(f"{name}{sign} needs a value")
     number = _as_number(value)
     if number is None and sign not in ("=", "==", "!="):
         raise FilterMistake(f"{name}{sign}{value}: {value} is not a number")
@@ -372,11 +378,6 @@ def _inner(name: str) -> str:
     return name.rstrip(")").rpartition("(")[2]
 
 
-def plain_name(name: str) -> str:
-    """The name of an argument or metric: `--batch-size` and `batch_size` are the same."""
-    return name.lstrip("-").replace("-", "_")
-
-
 def with_state(text: str, word: str | None) -> str:
     """The filter with this state in place of another one; None: without a state."""
     words = [match[0] for match in _WORD.finditer(text) if match[0].lower() not in STATES]
@@ -400,18 +401,31 @@ def state_of(text: str) -> str | None:
     return next((match[0].lower() for match in _WORD.finditer(text) if match[0].lower() in STATES), None)
 
 
-def completions(text: str, names: Iterable[str]) -> list[str]:
-    """What the last word of a filter may become, with its prefix; nothing after a blank."""
+def completions(text: str, names: Names) -> list[str]:
+    """What the last word of a filter may become, with its prefix; nothing after a blank.
+
+    Behind `optimizer=` these are the values of that argument, the most frequent first.
+    """
     word = text.rpartition(" ")[2]
     if not word:
         return []
-    candidates = dict.fromkeys([*QUALIFIERS, *(f"state:{state}" for state in STATES), *STATES, *names])
-    return [candidate for candidate in candidates if candidate.startswith(word) and candidate != word]
+    comparison = _COMPARISON.fullmatch(word)
+    if comparison is not None:
+        argument = names.argument(comparison[1]) if comparison[2] in ("=", "==", "!=") else None
+        values = [] if argument is None or "(" in comparison[1] else names.values(argument)
+        candidates = [f"{comparison[1]}{comparison[2]}{quoted(value)}" for value in values]
+    else:
+        candidates = [*QUALIFIERS, *(f"state:{state}" for state in STATES), *STATES, *names.all]
+    return [candidate for candidate in dict.fromkeys(candidates) if candidate.startswith(word) and candidate != word]
 
 
-def names_of_runs(runs: Iterable[KnownRun]) -> Names:
-    records = [run.record for run in runs]
-    return Names(
-        list(dict.fromkeys(name for record in records for name in settings_of(record))),
-        list(dict.fromkeys(str(name) for record in records for name in record.get("metrics") or ())),
-    )
+def accepted(names: Names) -> str:
+    """What a filter accepts, with examples that fit these runs."""
+    words, comparisons = _ACCEPTED
+    return ", ".join([*words, *(names.examples() if names.runs else comparisons), "took>1h"])
+
+
+def _beginning_with(word: str, names: Iterable[str]) -> str | None:
+    """The only name that begins with a word."""
+    longer = [name for name in names if plain_name(name).startswith(plain_name(word))]
+    return longer[0] if len(longer) == 1 else None

@@ -11,10 +11,11 @@ from typing import Any
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
+from backprop_tui.presentation.filter_names import Names, names_of_runs
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import best_of_run, objective_of
 from backprop_tui.presentation.run_fields import ARGUMENT, BEST_OF_RUN, SORTABLE, Value, field_of
-from backprop_tui.presentation.run_filter import Names, RunFilter, names_of_runs, plain_name
+from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import BEST, LAST
 from backprop_tui.store.fields import JsonObject
 
@@ -71,7 +72,7 @@ def column_named(word: str, names: Names) -> str | None:
         return f"{kind}:{metric}" if f"{kind}:" in (BEST, LAST) and metric in names.metrics else None
     if word in SORTABLE:
         return word
-    argument = next((name for name in names.arguments if plain_name(name) == plain_name(word)), None)
+    argument = names.argument(word)
     if argument is not None:
         return ARGUMENT + argument
     return LAST + word if word in names.metrics else None
@@ -93,7 +94,7 @@ def _compared_column(word: str, names: Names) -> str | None:
         return f"{kind}:{metric}" if metric in names.metrics else None
     if word in ("step", "took", BEST_OF_RUN):
         return word
-    argument = next((name for name in names.arguments if plain_name(name) == plain_name(word)), None)
+    argument = names.argument(word)
     if argument is not None:
         return ARGUMENT + argument
     return LAST + word if word in names.metrics else None

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.filter_names import Names, names_of_runs
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.presentation.run_facts import with_labels
-from backprop_tui.presentation.run_filter import Names, RunFilter, completions, state_of, with_state
+from backprop_tui.presentation.run_filter import RunFilter, accepted, completions, state_of, with_state
 from tests.tui.snapshots import NOW, ended, queued, running
 
 
@@ -124,8 +125,9 @@ def test_a_mistake_says_what_is_accepted_and_filters_nothing(text: str, part: st
             "no run has an argument or a metric best(val_los); did you mean val_loss?",
         ),
         ("bleu>1", "no run has an argument or a metric bleu; there are val_loss, dt, lr, batch_size"),
-        ("val_loss", "val_loss is a metric: compare it, such as val_loss<0.1 or best(val_loss)<0.1"),
-        ("nano lr", "lr is an argument: compare it, such as lr=1e-3"),
+        ("val_loss", "val_loss is a metric: compare it"),
+        ("nano lr", "lr is an argument: compare it"),
+        ("batch=", "no run has an argument or a metric batch; did you mean batch_size?"),
         ("dt>2", "dt is an argument, else a metric: --dt is only the argument, last(dt) the metric"),
         ("--dt>2 last(dt)>2 step>3 batch-size=2 nano failed took>1h", None),
     ],
@@ -209,7 +211,7 @@ def test_no_text_is_an_error(text: str) -> None:
     runs = RunFilter.parse(text)
     for run in RUNS:
         runs.matches(run, NOW.wall)
-    completions(text, ["lr"])
+    completions(text, Names(["lr"]))
 
 
 def test_one_state_takes_the_place_of_another() -> None:
@@ -219,9 +221,53 @@ def test_one_state_takes_the_place_of_another() -> None:
 
 
 def test_the_last_word_is_completed() -> None:
-    assert completions("nano val", ["val_loss", "val_acc", "lr"]) == ["val_loss", "val_acc"]
-    assert completions("sin", []) == ["since:"]
-    assert completions("nano ", ["lr"]) == []
+    assert completions("nano val", Names(["lr"], ["val_loss", "val_acc"])) == ["val_loss", "val_acc"]
+    assert completions("sin", Names()) == ["since:"]
+    assert completions("nano ", Names(["lr"])) == []
+
+
+def _optimized(number: int) -> KnownRun:
+    """Half of the runs use adamw; their values are 0.11 to 0.16, and 11 to 16 of a reward."""
+    words = ("adamw", "sgd", "adamw", "lion", "adamw", "two words")
+    metrics = {"val_loss": 0.11 + number / 100, "reward": 11.0 + number, "lr": 3e-5}
+    command = ["train.py", "--optimizer", words[number], "--lr", "1e-3"]
+    best = {"val_loss": Extreme(metrics["val_loss"] / 2, 9)}
+    return _run(ended(str(number), metrics=metrics, best=best), command=command)
+
+
+OPTIMIZED = names_of_runs([_optimized(number) for number in range(6)])
+
+
+def test_the_values_of_an_argument_are_completed_the_most_frequent_first() -> None:
+    values = ["optimizer=adamw", "optimizer=sgd", "optimizer=lion", 'optimizer="two words"']
+    assert completions("nano optimizer=", OPTIMIZED) == values
+    assert completions("optimizer!=l", OPTIMIZED) == ["optimizer!=lion"]
+    assert completions("--optimizer=a", OPTIMIZED) == ["--optimizer=adamw"]
+    assert completions("val_loss=", OPTIMIZED) == completions("last(lr)=", OPTIMIZED) == []
+    assert RunFilter.parse(values[-1]).matches(_optimized(5), NOW.wall)
+
+
+@pytest.mark.parametrize(
+    ("word", "example", "expected"),
+    [
+        ("optimizer", "optimizer=adamw", "it is adamw, sgd, lion, two words"),
+        ("val_loss", "val_loss<0.15", "it is between 0.1100 and 0.1600"),
+        ("best(val_loss)", "best(val_loss)<0.071", "it is between 0.05500 and 0.08000"),
+        ("reward", "reward>13", "it is between 11.00 and 16.00"),
+        ("bleu", "", ""),
+    ],
+)
+def test_an_example_of_a_comparison_is_one_that_some_runs_match(word: str, example: str, expected: str) -> None:
+    assert OPTIMIZED.example(word) == example
+    assert OPTIMIZED.expected(word) == expected
+    if example:
+        assert any(RunFilter.parse(example).matches(run, NOW.wall) for run in OPTIMIZED.runs)
+
+
+def test_what_a_filter_accepts_has_examples_from_the_runs() -> None:
+    shown = accepted(OPTIMIZED)
+    assert "optimizer=adamw, val_loss<0.15, best(val_loss)<0.071" in shown
+    assert "lr=1e-3" in accepted(Names())
 
 
 def test_the_name_of_a_run_of_a_sweep_ends_before_its_arguments_and_is_found_in_both_spellings() -> None:

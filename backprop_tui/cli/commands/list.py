@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from backprop_tui.cli import diagnostics, output, tables, values
 from backprop_tui.cli.exit_codes import OK
@@ -93,7 +93,7 @@ def _filter(text: str) -> RunFilter:
     from backprop_tui.presentation.run_filter import RunFilter
 
     runs = RunFilter.parse(text)
-    if runs.mistakes:
+    if runs.mistakes and not runs.open:
         raise argparse.ArgumentTypeError(runs.mistakes[0])
     return runs
 
@@ -117,6 +117,8 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     matching = [run for run in runs if not arguments.runs or run.record["id"] in run_ids]
     now = time.time()
     matching = [run for run in matching if _matches(run, arguments, now)]
+    if arguments.filter is not None and arguments.filter.open:
+        _refuse(arguments.filter, runs)
     sort = None if arguments.sort is None else _sort_by(arguments.sort, runs, matching)
     chosen = _chosen(matching, arguments, sort)
     if arguments.handles:
@@ -137,6 +139,15 @@ def execute(arguments: argparse.Namespace, session: Session) -> int:
     return OK
 
 
+def _refuse(runs_filter: RunFilter, runs: Sequence[KnownRun]) -> NoReturn:
+    """Raises: UsageError: what a comparison without a value may be compared with."""
+    from backprop_tui.presentation.filter_names import names_of_runs
+
+    names = names_of_runs(runs)
+    hint = runs_filter.unknown(names) or names.expected(runs_filter.open[0])
+    raise UsageError(f"--filter: {runs_filter.mistakes[0]}", hint or None)
+
+
 def _show(chosen: Sequence[KnownRun], here: str, arguments: argparse.Namespace, sort: RunSort | None) -> None:
     """Prints the runs, with what they are sorted and filtered by; in a terminal with room also when they started."""
     filtered_times = () if arguments.filter is None else arguments.filter.times
@@ -149,12 +160,21 @@ def _show(chosen: Sequence[KnownRun], here: str, arguments: argparse.Namespace, 
     }
     is_asked = _STARTED in (arguments.sort, *filtered_times)
     known = known if is_asked else (*known, _STARTED)
+    known = (*known, "LOSS") if _asks_for_metric(sort, arguments.filter, chosen) else known
     tables.show_runs(chosen, here, compared, sorted_by=arguments.sort, known=known)
+
+
+def _asks_for_metric(sort: RunSort | None, runs_filter: RunFilter | None, runs: Sequence[KnownRun]) -> bool:
+    """Whether a metric is sorted or compared by, so that the main loss is only of interest where there is room."""
+    if sort is not None and sort.key.startswith(("best", "last:")):
+        return True
+    names = () if runs_filter is None else runs_filter.names
+    return any(name in (run.record.get("metrics") or ()) or "(" in name for name in names for run in runs[:1])
 
 
 def _sort_by(word: str, runs: Sequence[KnownRun], matching: Sequence[KnownRun]) -> RunSort | None:
     """The order of the matching ones among the runs. Raises: UsageError."""
-    from backprop_tui.presentation.run_filter import names_of_runs
+    from backprop_tui.presentation.filter_names import names_of_runs
     from backprop_tui.presentation.run_order import RunSort, column_named, doubt_of_sort
 
     names = names_of_runs(runs)
@@ -196,7 +216,7 @@ def _column(key: str, runs: Sequence[KnownRun]) -> Callable[[KnownRun], str | No
 
 
 def _doubt(runs_filter: RunFilter, runs: Sequence[KnownRun], *, matched: bool) -> str | None:
-    from backprop_tui.presentation.run_filter import names_of_runs
+    from backprop_tui.presentation.filter_names import names_of_runs
 
     return runs_filter.doubt(names_of_runs(runs), matched=matched)
 

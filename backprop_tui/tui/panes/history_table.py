@@ -20,13 +20,13 @@ from backprop_tui.presentation.run_line import BEST, LAST, Tone, run_line
 from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
-from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark
+from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark, title_cells
 from backprop_tui.tui.panes.run_list import TIMES, RunListView, RunRow, is_warning, sorted_figure
 from backprop_tui.tui.panes.run_table import MARGIN, NAME_AT, NARROW, begin_row, draw_group, put_line, shown_name
 
 _GAP = 2
 _WIDE = 100
-_NAME, _MOST_NAME = 28, 40
+_NAME, _MOST_NAME, _MOST_TITLE = 28, 40, 80
 _MOST_TELLING = 2  # columns that a name takes no room from
 _MAX_TITLE_CELLS = 16
 _MIN_NOTE_CELLS = 8
@@ -48,6 +48,22 @@ class PlacedField:
     def start_of(self, text: str) -> int:
         """The first cell of a text in it."""
         return max(self.at, self.end - cell_len(text)) if self.field.right else self.at
+
+
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What rows are called, the arguments that their runs have, and the mark of what is cut.
+
+    `title` is where the first heading could be beside the title of the list.
+    """
+
+    names: Sequence[str] = ()
+    options: AbstractSet[str] = frozenset()
+    title: int = 0
+    mark: str = "…"
+
+
+NO_LABELS = Labels()
 
 
 class Cell(NamedTuple):
@@ -85,18 +101,17 @@ class HistoryColumns:
 def history_columns(
     width: int,
     fields: Iterable[RunField],
-    names: Sequence[str] = (),
-    first: str | None = None,
+    labels: Labels = NO_LABELS,
     *,
+    first: str | None = None,
     asked: AbstractSet[str] = frozenset(),
-    options: AbstractSet[str] = frozenset(),
-    mark: str = "…",
 ) -> HistoryColumns:
-    """As many of the columns as fit beside these names; the rest of the width is for names, then for notes.
+    """As many of the columns as fit beside the names; the rest of the width is for names, then for notes.
 
     The column with the key `first` comes before the others, which are taken in their order. Those that were `asked` for
-    give no room to names. `options` are the arguments that the runs have, also where no name shows them.
+    give no room to names.
     """
+    names, mark, options = labels.names, labels.mark, labels.options
     if width < NARROW:
         cells = max(1, width - NAME_AT - 1)
         return HistoryColumns(width=width, name=cells, called=short_names(names, cells, mark, options))
@@ -108,7 +123,8 @@ def history_columns(
     room -= sum(_cells(field) + _GAP for field in chosen)
     rest = _rest_of(names, chosen)
     longest = min(_MOST_NAME, max(map(cell_len, rest), default=0))
-    grown = min(room, max(0, max(_NAME, longest) - name))
+    beside_title = min(_MOST_TITLE, labels.title) - NAME_AT - _GAP
+    grown = min(room, max(0, max(_NAME, longest, beside_title) - name))
     placed = list(_placed(displayed_order(field for field in fields if field in chosen), NAME_AT + name + grown))
     times = [column for column in placed if column.field.key in TIMES]
     shift = width - MARGIN - (placed[-1].end if placed else 0)
@@ -129,10 +145,9 @@ def history_columns(
 def ended_columns(view: RunListView, width: int, glyphs: Glyphs) -> HistoryColumns:
     """The columns of ended runs for these rows."""
     fields = filter(None, map(view.column, view.history))
+    labels = Labels(names=view.names, options=view.options, title=title_cells(view), mark=glyphs.clipped)
     first = None if view.sort is None else view.sort.key
-    return history_columns(
-        width, fields, view.names, first, asked=view.asked, options=view.options, mark=glyphs.clipped
-    )
+    return history_columns(width, fields, labels, first=first, asked=view.asked)
 
 
 def _fitting(

@@ -85,6 +85,17 @@ def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focu
     return [*title, *order]
 
 
+def title_cells(view: RunListView) -> int:
+    """Where the first heading could be beside a title with the whole filter and all that is alike; 0 without both."""
+    words = view.filter.split()
+    alike = [sanitize(word) for word in view.same if word not in words]
+    if not words and not alike:
+        return 0
+    filtered = f"  /{' '.join(words)}" if words else ""
+    same = f"  all {' '.join(alike)}" if alike else ""
+    return cell_len(f"Runs {view.shown} of {view.total}{filtered}{same}") + _BESIDE_TITLE
+
+
 def _order(view: RunListView, heads: Sequence[Head], glyphs: Glyphs) -> list[Piece]:
     """What the list is sorted by, if no heading says so."""
     if view.sort is None or any(head.key == view.sort.key for head in heads):

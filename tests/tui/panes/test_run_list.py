@@ -22,8 +22,8 @@ def _row(run: KnownRun) -> RunRow:
     return run_list_view(snapshot(run), RunListOptions()).rows[0]
 
 
-def _trial(run_id: str, arguments: str, *, name: str = "train", is_over: bool = False) -> KnownRun:
-    run = ended(run_id, name=name) if is_over else running(run_id, name=name, step=5, total_steps=10)
+def _trial(run_id: str, arguments: str, *, name: str = "train") -> KnownRun:
+    run = running(run_id, name=name, step=5, total_steps=10)
     command = ["python", "train.py", *arguments.split()]
     return replace(run, record=run.record | {"command": command, "script": "train.py"})
 
@@ -46,8 +46,8 @@ def test_a_clipped_name_keeps_what_distinguishes_it_from_the_others() -> None:
     names = ("resnet50-imagenet-lr1e-3", "resnet50-imagenet-lr1e-4")
     assert _names(*(_trial(name, "", name=name) for name in names)) == ["resnet…net-lr1e-3", "resnet…net-lr1e-4"]
     assert _names(_trial("a", "--lr 1"), _trial("b", "--lr 2")) == ["train lr=1", "train lr=2"]
-    sizes = [_trial(size, f"--batch-size {size}", is_over=True) for size in ("64", "128")]
-    assert _names(*sizes) == ["train batch-s…=64", "train batch-…=128"]
+    sizes = [_trial(size, f"--batch-size {size}") for size in ("64", "128")]
+    assert _names(*sizes) == ["train batch-…=64", "train batch-…=128"]  # the same in both
 
 
 def test_the_runs_stand_active_then_waiting_then_ended() -> None:

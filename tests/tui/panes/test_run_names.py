@@ -27,7 +27,7 @@ def _names(*runs: KnownRun) -> list[str]:
 
 def test_at_80_columns_runs_of_other_names_keep_the_front_of_theirs() -> None:
     runs = [_trial(f"{name}{rate}", name, rate) for name in ("resnet50", "vit") for rate in ("1e-3", "3e-4")]
-    assert _names(*runs) == ["resne… 1e-3 0.3 3", "resne… 3e-4 0.4 4", "vit 1e-3 0.3 3", "vit 3e-4 0.4 4"]
+    assert _names(*runs) == ["res… 1e-3 0.3 s=3", "res… 3e-4 0.4 s=4", "vit 1e-3 0.3 s=3", "vit 3e-4 0.4 s=4"]
 
 
 def test_of_one_name_only_the_arguments_are_shown() -> None:

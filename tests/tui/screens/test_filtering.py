@@ -95,14 +95,14 @@ def hint(stage: Stage) -> str:
 async def test_a_mistake_in_the_filter_is_reported_and_leaves_the_list() -> None:
     async with staged(snapshot(*with_labels(RUNS))) as stage:
         await press(stage, "slash")
-        assert "val_loss<0.1" in hint(stage)
+        assert "lr=1e-4, val_loss<0.051, best(val_loss)<0.046, took>1h" in hint(stage)  # as the runs have them
         await press(stage, *"state:ended since:soon")
         assert "since:soon is no time; use 7d" in hint(stage)
         assert order(stage) == ["e1", "e2", "e3", "e4"]
         await press(stage, "ctrl+u", *"val_los<1")
         assert "no run has an argument or a metric val_los; did you mean val_loss?" in hint(stage)
         await press(stage, "ctrl+u", *"val_loss")
-        assert "val_loss is a metric: compare it, such as val_loss<0.1" in hint(stage)
+        assert "val_loss is a metric: compare it, such as val_loss<0.051 or best(val_loss)<0.046" in hint(stage)
 
 
 async def test_what_the_filter_accepts_is_shown_as_a_whole_on_a_narrow_screen() -> None:
@@ -138,3 +138,17 @@ async def test_escape_in_the_line_without_a_filter_before_shows_all_runs_again()
         await press(stage, "slash", *"liv", "escape")
         assert not stage.main.state.filter
         assert len(order(stage)) == len(RUNS)
+
+
+async def test_tab_puts_the_values_of_an_argument_one_after_the_other() -> None:
+    async with staged(snapshot(*with_labels(RUNS))) as stage:
+        await press(stage, "slash", *"lr=")
+        assert "tab completes: lr=1e-4 lr=1e-3 lr=1e-2" in hint(stage)
+        for value in ("1e-", "1e-4", "1e-3", "1e-2", "1e-4"):
+            await press(stage, "tab")
+            assert stage.main.state.filter.text == f"lr={value}"
+            assert "lr=1e-3 lr=1e-2" in hint(stage)
+        await press(stage, "ctrl+u", *"val_loss<")
+        assert "val_loss< needs a value; it is between 0.03000 and 0.4000" in hint(stage)
+        await press(stage, "ctrl+u", *"epoch=")
+        assert "no run has an argument or a metric epoch; did you mean epochs?" in hint(stage)
