@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
 
 _FRONT = 12  # columns of what is before the arguments in a name that go before the names of arguments
@@ -79,45 +79,29 @@ def named_in(name: str, table: Mapping[str, str]) -> str:
     return " ".join(_renamed(word, table) for word in name.split(" ")) if table else name
 
 
-def short_names(
-    names: Iterable[str],
-    width: int,
-    mark: str = "…",
-    others: Collection[str] = (),
-    *,
-    keeps_front: Callable[[str], bool] = lambda _: False,
-) -> dict[str, str]:
+def short_names(names: Iterable[str], width: int, mark: str = "…", others: Collection[str] = ()) -> dict[str, str]:
     """What the arguments in these names are called in a table: each the same in every row.
 
     They are cut as far as the widest name needs, but not beyond what no other argument, nor one of the `others`,
-    begins with. Where not even that fits, they are left out, the longest first; also for the beginning of a name that
-    `keeps_front`.
+    begins with. A name that does not even fit then takes nothing from the others.
     """
     parts = list(map(_parts, names))
     least = _least_names(parts, others)
     shown = dict(zip(least, least, strict=True))
     for front, arguments in sorted(parts, key=lambda part: -columns_of(" ".join(part[1]))):
         keys = [word.partition("=")[0] for word in arguments if "=" in word]
-        room = width - columns_of(" ".join(_renamed(word, dict.fromkeys(keys, "")) for word in arguments))
-        if room < 0:
-            continue  # a value is too long, whatever the arguments are called
-        whole = columns_of(front)
-        before, least_before = (min(whole, cells) + bool(whole) for cells in (_FRONT, _LEAST_FRONT))
-        while _columns_of_names(keys, shown) > room - before:
-            able = [key for key in keys if shown[key] not in ("", least[key])]
-            if not able:
-                break
+        room = width - columns_of(" ".join(arguments)) + sum(map(columns_of, keys))
+        if _columns_of(keys, least) > room:
+            continue
+        before = min(columns_of(front), _FRONT) + bool(front)
+        while _columns_of(keys, shown) > room - before and (able := [key for key in keys if shown[key] != least[key]]):
             longest = max(able, key=lambda key: columns_of(shown[key]))
             shown[longest] = _shorter(longest, columns_of(shown[longest]), least[longest], mark)
-        if keeps_front(front):
-            room -= least_before
-        while room >= 0 and _columns_of_names(keys, shown) > room:
-            shown[max((key for key in keys if shown[key]), key=columns_of)] = ""
     return shown
 
 
-def _columns_of_names(keys: Iterable[str], shown: Mapping[str, str]) -> int:
-    return sum(columns_of(shown[key]) + 1 for key in keys if shown[key])
+def _columns_of(keys: Iterable[str], shown: Mapping[str, str]) -> int:
+    return sum(columns_of(shown[key]) for key in keys)
 
 
 def fitted_names(names: Sequence[str], width: int, mark: str = "…") -> list[str]:
@@ -138,7 +122,7 @@ def least_columns(names: Iterable[str], others: Collection[str] = ()) -> int:
     """
     parts = [part for part in map(_parts, names) if part[1]]
     least = _least_names(parts, others)
-    differ = len({front for front, _ in parts}) > 1
+    differ = len({front.strip() for front, _ in parts} - {""}) > 1
     return max((_least_columns(front if differ else "", words, least) for front, words in parts), default=0)
 
 
@@ -156,8 +140,7 @@ def _least_names(parts: Iterable[tuple[str, Sequence[str]]], others: Collection[
 
 def _renamed(word: str, names: Mapping[str, str]) -> str:
     name, equals, value = word.partition("=")
-    short = names.get(name, name)
-    return f"{short}={value}" if equals and short else value if equals else word
+    return f"{names.get(name, name)}={value}" if equals else word
 
 
 def _parts(name: str) -> tuple[str, Sequence[str]]:

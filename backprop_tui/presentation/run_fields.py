@@ -325,7 +325,8 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     if not results:
         results, last = last, []
     rest = [LAST + name for name in metrics if name not in primary]
-    step = ["step"] if _told_apart(runs, lambda run: run.record.get("step")) >= _TELLING_SHARE * len(runs) else []
+    steps = Counter(step for run in runs if (step := run.record.get("step")) is not None)
+    step = ["step"] if steps.total() - max(steps.values(), default=0) >= _TELLING_SHARE * len(runs) else []
     names = [ARGUMENT + name for name in _telling_arguments(runs)]
     return ["started", *results, *names[:2], "took", *names[2:4], *last, *step, *rest[:1], *names[4:6], *rest[1:3]]
 

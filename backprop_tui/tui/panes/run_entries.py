@@ -23,6 +23,7 @@ from backprop_tui.presentation.run_order import RunSort, compared_columns, order
 
 GROUP, OLDER = "group:", "older:"  # at the start of the ids of rows that are no runs
 _FILTER_SECONDS = 60.0  # how often `since:7d` is looked at again
+_INDENT = "  "  # of members of a group
 _MAX_JUDGED = 300  # the newest runs, by which the columns are chosen
 _MOST_ADDED = 100  # runs that end between two snapshots
 _STEP = 250  # runs whose values are found in one step: a key that comes then waits for a millisecond or two
@@ -247,7 +248,7 @@ class EndedRuns:
     def facts(self, listed: Sequence[KnownRun]) -> ListFacts:
         if self._facts is None or self._facts[0] != len(listed):
             judged = listed[:_MAX_JUDGED]
-            names = (run.label if _group(run) is None else run.arguments for run in judged)
+            names = (run.label if _group(run) is None else _INDENT + run.arguments for run in judged)
             facts = ListFacts(
                 columns=chosen_by_default(judged),
                 compared=[] if self._filtered is None else compared_columns(self._filtered[0], judged),
@@ -343,7 +344,7 @@ def names_of(items: Iterable[Item], without: AbstractSet[str]) -> tuple[tuple[st
     names: dict[tuple[str, str], None] = {}
     for item in items:
         if isinstance(item, Entry):
-            names[item.name, item.name] = None
+            names[_INDENT + item.name, _INDENT + item.name] = None
         else:
             label, front = without_words(item.label, without), split_point(item.name)[0]
             short = without_words(item.short, without)

@@ -181,9 +181,7 @@ def list_columns(view: RunListView, width: int, glyphs: Glyphs) -> RunColumns:
     columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
     names = [name if cell_len(name) <= columns.name else short for name, short in view.unfinished_names]
     names += view.names if view.history_from >= len(view.rows) else ()
-    fronts = {name.partition(" ")[0] for name in names}
-    called = short_names(names, columns.name, glyphs.clipped, view.options, keeps_front=lambda _: len(fronts) > 1)
-    return replace(columns, called=called)
+    return replace(columns, called=short_names(names, columns.name, glyphs.clipped, view.options))
 
 
 def _narrow(width: int) -> RunColumns:
