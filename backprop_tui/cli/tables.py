@@ -242,7 +242,7 @@ def show_runs(
         cells[_NAME] = _name(run, {*map(plain_name, filter(None, shown))}, alike)
         rows.append((*cells, *(_value(value_of(run)) for value_of in more.values()), last))
     show(columns, rows)
-    untold = [one_line(word) for word in alike if word.partition("=")[0] not in known]
+    untold = [one_line(word) for word in alike if word.partition("=")[0] not in {*known, *shown}]
     if untold:
         output.line(f"the same in all: {' '.join(untold)}")
 

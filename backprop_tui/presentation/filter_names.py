@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import NamedTuple
 
-from backprop_tui.domain.arguments import plain_name
+from backprop_tui.domain.arguments import is_seed_name, plain_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction, direction_of, is_bookkeeping, is_validation
 from backprop_tui.presentation import numbers
@@ -86,7 +86,9 @@ class Names:
         newest = Names(self.arguments, self.metrics, self.runs[:_MAX_EXAMPLES_FROM])
         results = [name for name in self.metrics if not is_bookkeeping(name)]
         metrics = sorted(results, key=lambda name: not is_validation(name))[:1]
-        words = [*self.arguments[:1], *metrics, *(f"best({name})" for name in metrics)]
+        given = Counter(name for run in newest.runs for name in settings_of(run.record) if not is_seed_name(name))
+        arguments = [name for name, _ in given.most_common(1)]
+        words = [*arguments, *metrics, *(f"best({name})" for name in metrics)]
         return list(filter(None, map(newest.example, words)))
 
     def _figures_of(self, word: str, metric: str) -> Figures | None:
