@@ -258,7 +258,7 @@ def _alike(runs: Sequence[KnownRun]) -> list[str]:
     if len(runs) == 1:
         return []
     told = {word for run in runs for word in run.arguments.split(" ")}
-    return [word for word in map("=".join, alike_in_all(runs).items()) if word in told]
+    return list(map("=".join, alike_in_all(runs, told).items()))
 
 
 def _name(run: KnownRun, shown: Collection[str], alike: Collection[str]) -> str:

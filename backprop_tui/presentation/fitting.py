@@ -115,15 +115,16 @@ def least_names(names: Iterable[str], others: Collection[str] = ()) -> Mapping[s
     return _least_names(map(_parts, names), others)
 
 
-def least_columns(names: Iterable[str], others: Collection[str] = ()) -> int:
+def least_columns(names: Iterable[str], others: Collection[str] = (), *, shared_front: bool = True) -> int:
     """How many columns these names need in a table to show their values, and most of what is before them.
 
-    What is before them is not needed where it is the same in all; names without arguments need none.
+    Without `shared_front` nothing is needed for what is before them if it is the same in all. Names without arguments
+    need none.
     """
     parts = [part for part in map(_parts, names) if part[1]]
     least = _least_names(parts, others)
-    differ = len({front.strip() for front, _ in parts} - {""}) > 1
-    return max((_least_columns(front if differ else "", words, least) for front, words in parts), default=0)
+    has_front = shared_front or len({front.strip() for front, _ in parts} - {""}) > 1
+    return max((_least_columns(front if has_front else "", words, least) for front, words in parts), default=0)
 
 
 def _least_columns(front: str, arguments: Sequence[str], least: Mapping[str, str]) -> int:

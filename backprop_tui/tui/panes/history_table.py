@@ -27,6 +27,7 @@ from backprop_tui.tui.panes.run_table import MARGIN, NAME_AT, NARROW, begin_row,
 _GAP = 2
 _WIDE = 100
 _NAME, _MOST_NAME, _MOST_TITLE = 28, 40, 80
+_JUDGED_NAMES = 20  # those for which there must be room
 _MOST_TELLING = 2  # columns that a name takes no room from
 _MAX_TITLE_CELLS = 16
 _MIN_NOTE_CELLS = 8
@@ -119,10 +120,15 @@ def history_columns(
     room = width - MARGIN - NAME_AT - name
     fields = list(fields)
     in_order = sorted(fields, key=lambda field: field.key != first)
-    chosen = _fitting(in_order, room, asked, lambda shown: least_columns(_rest_of(names, shown), options) - name)
+    chosen = _fitting(
+        in_order,
+        room,
+        asked,
+        lambda shown: least_columns(_rest_of(names[:_JUDGED_NAMES], shown), options, shared_front=False) - name,
+    )
     room -= sum(_cells(field) + _GAP for field in chosen)
     rest = _rest_of(names, chosen)
-    longest = min(_MOST_NAME, max(map(cell_len, rest), default=0))
+    longest = min(_MOST_NAME, max(map(cell_len, rest[:_JUDGED_NAMES]), default=0))
     beside_title = min(_MOST_TITLE, labels.title) - NAME_AT - _GAP
     grown = min(room, max(0, max(_NAME, longest, beside_title) - name))
     placed = list(_placed(displayed_order(field for field in fields if field in chosen), NAME_AT + name + grown))

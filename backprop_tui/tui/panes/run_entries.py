@@ -48,7 +48,7 @@ class ListFacts:
 
     `columns` tell them apart, the most telling first; `compared` are those that the filter compares; `shared` names do
     not say which column is meant. `names` are what the rows are called, `options` the arguments that the runs have,
-    `alike` those that are the same in all of them.
+    `alike` those in the names that are the same in all of them.
     """
 
     columns: Sequence[str] = ()
@@ -62,13 +62,11 @@ class ListFacts:
         """The arguments in the names of these runs and of so many ended ones that all of them have alike: `lr=1e-3`."""
         if len(unfinished) + ended <= 1:
             return ()
-        alike = alike_in_all(unfinished)
-        if ended:
-            alike = {k: v for k, v in self.alike.items() if not unfinished or alike.get(k) == v}
-        if not alike:
-            return ()
-        told = set(" ".join([*self.names, *(run.arguments for run in unfinished)]).split(" "))
-        return tuple(word for word in map("=".join, alike.items()) if word in told)
+        alike = self.alike
+        if unfinished:
+            told = map("=".join, alike.items()) if ended else _words(run.arguments for run in unfinished)
+            alike = alike_in_all(unfinished, set(told))
+        return tuple(map("=".join, alike.items()))
 
 
 Item = KnownRun | Entry
@@ -248,14 +246,14 @@ class EndedRuns:
     def facts(self, listed: Sequence[KnownRun]) -> ListFacts:
         if self._facts is None or self._facts[0] != len(listed):
             judged = listed[:_MAX_JUDGED]
-            names = (run.label if _group(run) is None else _INDENT + run.arguments for run in judged)
+            names = [run.label if _group(run) is None else _INDENT + run.arguments for run in judged]
             facts = ListFacts(
                 columns=chosen_by_default(judged),
                 compared=[] if self._filtered is None else compared_columns(self._filtered[0], judged),
                 shared=shared_names(judged),
                 names=tuple(dict.fromkeys(names)),
                 options=frozenset(chain.from_iterable(settings_of(run.record) for run in judged)),
-                alike=alike_in_all(listed),
+                alike=alike_in_all(listed, set(_words(names))),
             )
             self._facts = len(listed), facts
         return self._facts[1]
@@ -337,6 +335,10 @@ class EndedRuns:
             self._column(f"sort {key}", lambda run: field.value(run, moment), most),
             self._column(f"behind {key}", field.is_behind, most),
         )
+
+
+def _words(names: Iterable[str]) -> Sequence[str]:
+    return " ".join(names).split(" ")
 
 
 def names_of(items: Iterable[Item], without: AbstractSet[str]) -> tuple[tuple[str, str], ...]:
