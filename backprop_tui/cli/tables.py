@@ -221,11 +221,9 @@ def show_runs(
     usual = {column.title.lower() for column in RUN_COLUMNS}
     more = {name: value_of for name, value_of in (compared or {}).items() if name not in usual}
     options = frozenset(name for run in runs for name in settings_of(run.record))
-    arguments = [name for name in more if name not in known and plain_name(name) in set(map(plain_name, options))]
-    shown = {name for name in arguments[:_MOST_ARGUMENTS] if output.width() is not None} | {sorted_by}
+    shown = _always_shown([name for name in more if name not in known], options) | {sorted_by}
     made = [_compared_column(name, stays=name in shown) for name in more]
-    steps = {step_text(run) for run in runs}
-    known = [*known, *(["STEP"] if len(steps) == 1 < len(runs) else [])]
+    known = [*known, *(["STEP"] if len({step_text(run) for run in runs}) == 1 < len(runs) else [])]
     columns = [
         replace(
             column,
@@ -242,9 +240,16 @@ def show_runs(
         cells[_NAME] = _name(run, {*map(plain_name, filter(None, shown))}, alike)
         rows.append((*cells, *(_value(value_of(run)) for value_of in more.values()), last))
     show(columns, rows)
-    untold = [one_line(word) for word in alike if word.partition("=")[0] not in {*known, *shown}]
-    if untold:
-        output.line(f"the same in all: {' '.join(untold)}")
+    unsaid = [one_line(word) for word in alike if word.partition("=")[0] not in {*known, *shown}]
+    if unsaid:
+        output.line(f"the same in all: {' '.join(unsaid)}")
+
+
+def _always_shown(names: Sequence[str], options: Collection[str]) -> set[str]:
+    """The arguments among these that have room in every terminal, so that names need not have them."""
+    plain = set(map(plain_name, options))
+    arguments = [name for name in names if plain_name(name) in plain]
+    return set() if output.width() is None else set(arguments[:_MOST_ARGUMENTS])
 
 
 def _compared_column(name: str, *, stays: bool) -> Column:
@@ -257,8 +262,8 @@ def _alike(runs: Sequence[KnownRun]) -> list[str]:
     """The arguments in the names of several runs that all of them have alike: `lr=1e-3`."""
     if len(runs) == 1:
         return []
-    told = {word for run in runs for word in run.arguments.split(" ")}
-    return list(map("=".join, alike_in_all(runs, told).items()))
+    in_names = {word for run in runs for word in run.arguments.split(" ")}
+    return list(map("=".join, alike_in_all(runs, in_names).items()))
 
 
 def _name(run: KnownRun, shown: Collection[str], alike: Collection[str]) -> str:

@@ -45,13 +45,13 @@ def varying_settings(runs: Iterable[KnownRun]) -> list[str]:
     return varying([settings_of(run.record) for run in runs])
 
 
-def alike_in_all(runs: Iterable[KnownRun], told: Collection[str]) -> Mapping[str, str]:
-    """The arguments that all of these runs have alike, of those that are `told` in names: `lr=1e-3`."""
+def alike_in_all(runs: Iterable[KnownRun], words: Collection[str]) -> Mapping[str, str]:
+    """The arguments that all of these runs have alike, of those that are among these words: `lr=1e-3`."""
     alike: Mapping[str, str] | None = None
     for run in runs:
         arguments = settings_of(run.record)
         if alike is None:
-            alike = {name: value for name, value in arguments.items() if f"{name}={value}" in told}
+            alike = {name: value for name, value in arguments.items() if f"{name}={value}" in words}
         elif not alike.items() <= arguments.items():
             alike = {name: value for name, value in alike.items() if arguments.get(name) == value}
         if not alike:

@@ -55,10 +55,10 @@ def line_search(text: str) -> Callable[[str, object], bool] | None:
     def finds(lines: str, _: object) -> bool:
         if needed not in lines:
             return False
-        found = quick(lines)
-        if found is not None and "\n" not in found[0]:
+        match = quick(lines)
+        if match is not None and "\n" not in match[0]:
             return True
-        return literal in lines or (found is not None and any(map(search, lines.split("\n"))))
+        return literal in lines or (match is not None and any(map(search, lines.split("\n"))))
 
     return finds
 

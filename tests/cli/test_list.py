@@ -343,3 +343,54 @@ def test_what_can_be_sorted_by_is_suggested_once(obey: Commands, runs: Runs) -> 
     message = obey("list", "--sort", "bogus").err
     assert message.count("loss") == 1
     assert "best" in message
+
+
+def _sweep(runs: Runs) -> None:
+    for number, (size, by) in enumerate((("64", "adamw"), ("128", "adamw"), ("1024", "sgd"))):
+        command = ("train.py", "--batch-size", size, "--optimizer", by, "--decay", "0.1", "--seed", str(number))
+        metrics = {"loss": 2.5, "val_loss": 3.0 + number}
+        best = {"val_loss": Extreme(2.75 + number, 9)}
+        runs.ended("abc"[number] * 8, name="train", spec={"command": command}, metrics=metrics, best=best, step=20)
+    runs.ended("other", name="train", spec={"command": ("train.py", "--decay", "0.5")})
+
+
+def test_what_is_sorted_by_takes_the_place_of_the_loss_at_80_columns(
+    obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sweep(runs)
+    monkeypatch.setattr(output, "width", lambda: 80)
+    heading = obey("list", "--filter", "since:7d val_loss<9", "--sort", "best(val_loss)").lines[0]
+    assert "best val_loss" in heading
+    assert "LOSS" not in heading
+    assert "STEP" not in heading  # the same in all
+    monkeypatch.setattr(output, "width", lambda: 200)
+    assert "LOSS" in obey("list", "--sort", "best(val_loss)").lines[0]
+
+
+def test_names_leave_out_what_is_alike_and_abbreviate_an_argument_in_one_way(
+    obey: Commands, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sweep(runs)
+    for width in (74, 80, 90):
+        monkeypatch.setattr(output, "width", lambda cells=width: cells)
+        _, *rows = obey("list", "--filter", "decay=0.1 val_loss<9 --optimizer!=lion").lines
+        names = [row.split()[3].partition("=")[0] for row in rows]
+        assert names == names[:1] * 3, width
+        assert names[0].startswith("b")
+        assert "decay" not in "".join(rows)
+        assert not any("the same in all" in row for row in rows)  # the filter says it
+    assert obey("list", "--filter", "val_loss<9").lines[-1] == "the same in all: decay=0.1"
+    monkeypatch.setattr(output, "width", lambda: None)
+    assert "decay=0.1 batch-size=64 optimizer=adamw" in obey("list", "--filter", "val_loss<9").out
+
+
+def test_a_comparison_without_a_value_is_refused_with_the_values_of_the_runs(obey: Commands, runs: Runs) -> None:
+    _sweep(runs)
+    for text, message in (
+        ("optimizer=", "optimizer= needs a value; it is adamw, sgd"),
+        ("val_loss<", "val_loss< needs a value; it is between 3.000 and 5.000"),
+        ("opt=", "opt= needs a value; no run has an argument or a metric opt; did you mean optimizer?"),
+    ):
+        refused = obey("list", "--filter", text)
+        assert refused.code == 2
+        assert message in refused.err

@@ -119,32 +119,34 @@ def history_columns(
     name = 22 if width >= _WIDE else 16 if width >= 77 else 10
     room = width - MARGIN - NAME_AT - name
     fields = list(fields)
-    in_order = sorted(fields, key=lambda field: field.key != first)
+    in_order, newest = sorted(fields, key=lambda field: field.key != first), names[:_JUDGED_NAMES]
     chosen = _fitting(
         in_order,
         room,
         asked,
-        lambda shown: least_columns(_rest_of(names[:_JUDGED_NAMES], shown), options, shared_front=False) - name,
+        lambda shown: least_columns(_rest_of(newest, shown), options, shared_front=False) - name,
     )
     room -= sum(_cells(field) + _GAP for field in chosen)
-    rest = _rest_of(names, chosen)
-    longest = min(_MOST_NAME, max(map(cell_len, rest[:_JUDGED_NAMES]), default=0))
+    longest = min(_MOST_NAME, max(map(cell_len, _rest_of(newest, chosen)), default=0))
     beside_title = min(_MOST_TITLE, labels.title) - NAME_AT - _GAP
-    grown = min(room, max(0, max(_NAME, longest, beside_title) - name))
-    placed = list(_placed(displayed_order(field for field in fields if field in chosen), NAME_AT + name + grown))
+    name += min(room, max(0, max(_NAME, longest, beside_title) - name))
+    called = {**least_names(names, options), **short_names(_rest_of(names, chosen), name, mark, options)}
+    columns = HistoryColumns(width=width, name=name, left_out=len(fields) - len(chosen), called=called)
+    return _with_times_at_the_end(columns, [field for field in fields if field in chosen])
+
+
+def _with_times_at_the_end(columns: HistoryColumns, chosen: Iterable[RunField]) -> HistoryColumns:
+    """With the places of these columns: times are at the right edge, and notes between them and the others."""
+    placed = list(_placed(displayed_order(chosen), NAME_AT + columns.name))
     times = [column for column in placed if column.field.key in TIMES]
-    shift = width - MARGIN - (placed[-1].end if placed else 0)
-    note_at = next((column.end for column in reversed(placed) if column.field.key not in TIMES), NAME_AT + name + grown)
-    moved = [replace(column, at=column.at + shift) if column in times else column for column in placed]
-    note_end = next((column.at for column in moved if column.field.key in TIMES), width - MARGIN)
-    return HistoryColumns(
-        width=width,
-        name=name + grown,
-        placed=tuple(moved),
-        note_at=note_at + _GAP,
-        note_end=note_end - _GAP,
-        left_out=len(fields) - len(chosen),
-        called={**least_names(names, options), **short_names(rest, name + grown, mark, options)},
+    shift = columns.width - MARGIN - (placed[-1].end if placed else 0)
+    others = [column for column in placed if column not in times]
+    moved = [replace(column, at=column.at + shift) for column in times]
+    return replace(
+        columns,
+        placed=(*others, *moved),
+        note_at=(others[-1].end if others else NAME_AT + columns.name) + _GAP,
+        note_end=(moved[0].at if moved else columns.width - MARGIN) - _GAP,
     )
 
 

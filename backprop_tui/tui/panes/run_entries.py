@@ -64,8 +64,8 @@ class ListFacts:
             return ()
         alike = self.alike
         if unfinished:
-            told = map("=".join, alike.items()) if ended else _words(run.arguments for run in unfinished)
-            alike = alike_in_all(unfinished, set(told))
+            words = map("=".join, alike.items()) if ended else _words(run.arguments for run in unfinished)
+            alike = alike_in_all(unfinished, set(words))
         return tuple(map("=".join, alike.items()))
 
 
