@@ -83,7 +83,8 @@ class Cell(NamedTuple):
 class HistoryColumns:
     """The columns that fit; the sentence after the figures goes from `note_at` to `note_end`.
 
-    `left_out` counts those without room, `called` has what arguments in names are called.
+    `left_out` counts those without room, `called` has what arguments in names are called, `keeps_front` whether runs
+    differ in what is before these.
     """
 
     width: int
@@ -93,6 +94,7 @@ class HistoryColumns:
     note_end: int = 0
     left_out: int = 0
     called: Mapping[str, str]
+    keeps_front: bool = False
 
     @property
     def keys(self) -> list[str]:
@@ -131,7 +133,13 @@ def history_columns(
     beside_title = min(_MOST_TITLE, labels.title) - NAME_AT - _GAP
     name += min(room, max(0, max(_NAME, longest, beside_title) - name))
     called = {**least_names(names, options), **short_names(_rest_of(names, chosen), name, mark, options)}
-    columns = HistoryColumns(width=width, name=name, left_out=len(fields) - len(chosen), called=called)
+    columns = HistoryColumns(
+        width=width,
+        name=name,
+        left_out=len(fields) - len(chosen),
+        called=called,
+        keeps_front=len({label.partition(" ")[0] for label in names}) > 1,
+    )
     return _with_times_at_the_end(columns, [field for field in fields if field in chosen])
 
 
@@ -233,8 +241,9 @@ def history_heading(
 ) -> Heading:
     """The heading of the list, or that between unfinished and ended runs."""
     heads = history_heads(view, columns, glyphs)
-    title = list_title(view, heads, glyphs, focused=focused) if is_first else [Piece("Ended", Token.MUTED)]
-    return place_heads(title, heads, columns.left_out)
+    ended = [Piece("Ended", Token.MUTED)]
+    title = list_title(view, heads, columns.width, glyphs, focused=focused) if is_first else ended
+    return place_heads(title, heads, columns.left_out, columns.width)
 
 
 def draw_history_row(
@@ -287,6 +296,7 @@ def _name(
         cells = max(cells, end - _GAP - cell_len(row.line.clauses[0]) - _GAP - NAME_AT)
     if cell_len(named_in(name, columns.called)) > cells:
         name, cells = _without(row, run, set(columns.keys)), columns.name
+    row = replace(row, keeps_front=True) if columns.keeps_front else row
     return shown_name(row, name, cells, glyphs, columns.called)
 
 

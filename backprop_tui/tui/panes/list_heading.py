@@ -16,7 +16,6 @@ from backprop_tui.tui.panes.run_list import RunListView
 
 _LEAST_FILTER = 4  # cells of it in the title
 _BESIDE_TITLE = 3  # cells: two before it, and a blank after it
-_WITHOUT_HEADS = 80  # cells of a title that no heading follows
 COLUMNS = "columns"  # the key of that number in the heading
 
 
@@ -55,13 +54,13 @@ class Heading(NamedTuple):
         return next((key for key, text, at in self.heads if at <= x < at + cell_len(text)), None)
 
 
-def list_title(view: RunListView, heads: Sequence[Head], glyphs: Glyphs, *, focused: bool) -> list[Piece]:
+def list_title(view: RunListView, heads: Sequence[Head], width: int, glyphs: Glyphs, *, focused: bool) -> list[Piece]:
     """`Runs 41 of 500  ▴ 3 ▾ 28  /nano`, the order if it is by a column that is not shown, and what is alike in all.
 
     It leaves the columns their headings. A long filter takes the place of what is scrolled out, then of the total.
     """
     title, order = pane_title("Runs", focused=focused), _order(view, heads, glyphs)
-    first = min((head.at for head in heads if head.key != "name"), default=_WITHOUT_HEADS)
+    first = min((head.at for head in heads if head.key != "name"), default=width)
     room = first - _BESIDE_TITLE - width_of(title) - width_of(order)
     scrolled_out = ((glyphs.ascending, view.above), (glyphs.descending, view.below))
     arrows = " ".join(f"{arrow} {rows}" for arrow, rows in scrolled_out if rows)
@@ -120,14 +119,14 @@ def _fitting(words: Sequence[str], cells: int) -> Sequence[str]:
     return next((words[:end] for end in range(len(words), 0, -1) if cell_len(" ".join(words[:end])) + 2 <= cells), ())
 
 
-def place_heads(title: Sequence[Piece], heads: Sequence[Head], left_out: int) -> Heading:
+def place_heads(title: Sequence[Piece], heads: Sequence[Head], left_out: int, width: int) -> Heading:
     """The heads that the title leaves room for: that of the names moves behind a long title.
 
     Behind it stands how many columns have no room.
     """
     end = 2 + width_of(title)
     others = [head for head in heads if head.key != "name" and head.at > end]
-    limit = min((head.at for head in others), default=_WITHOUT_HEADS)
+    limit = min((head.at for head in others), default=width)
     placed: list[Head] = []
     counts = (f"+{counted(left_out, 'column')}", f"+{left_out}") if left_out else ()
     for head in [*(head for head in heads if head.key == "name"), *(Head(COLUMNS, text, 0) for text in counts)]:

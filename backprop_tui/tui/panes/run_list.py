@@ -485,9 +485,10 @@ def _history_columns(options: RunListOptions, facts: ListFacts) -> list[str]:
 
 
 def _asked(options: RunListOptions, facts: ListFacts) -> frozenset[str]:
-    """The columns that the user chose, filters by or sorts by."""
+    """The columns that the user chose, filters by or sorts by; that of `since:7d` may give way to names."""
     chosen = (key for key, shown in options.columns.items() if shown)
-    return frozenset([*chosen, *facts.compared, *([] if options.sort is None else [options.sort.key])])
+    compared = (key for key in facts.compared if key not in options.filter.times)
+    return frozenset([*chosen, *compared, *([] if options.sort is None else [options.sort.key])])
 
 
 def _without_older(ended: Sequence[KnownRun], snapshot: Snapshot) -> list[KnownRun]:

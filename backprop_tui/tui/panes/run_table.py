@@ -197,8 +197,9 @@ def _narrow(width: int) -> RunColumns:
 
 def runs_heading(view: RunListView, columns: RunColumns, glyphs: Glyphs, *, focused: bool) -> Heading:
     """The title with its counts, and the names of the columns."""
-    heads = column_heads(columns, view.sort, glyphs) if view.total else []
-    return place_heads(list_title(view, heads, glyphs, focused=focused), heads, columns.left_out)
+    heads = column_heads(columns, view.sort, glyphs) if view.rows else []
+    title = list_title(view, heads, columns.width, glyphs, focused=focused)
+    return place_heads(title, heads, columns.left_out, columns.width)
 
 
 def column_heads(columns: RunColumns, sort: RunSort | None, glyphs: Glyphs) -> list[Head]:
