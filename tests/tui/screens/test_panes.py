@@ -305,7 +305,7 @@ async def test_the_footer_shows_the_keys_of_the_filter_while_it_is_typed() -> No
         before = footer.shown_text
         await stage.pilot.press("slash", *"na")
         await stage.pilot.pause()
-        assert footer.shown_text.split() == ["enter", "show", "runs", "esc", "close"]
+        assert footer.shown_text.split() == ["enter", "show", "runs", "esc", "cancel"]
         await stage.pilot.click(FooterBar, offset=(3, 0))
         await stage.pilot.pause()
         assert footer.shown_text == before
