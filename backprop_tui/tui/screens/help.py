@@ -12,6 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.similar import nearest
+from backprop_tui.presentation.glossary import asked_word
 from backprop_tui.tui.action import Action, Scope
 from backprop_tui.tui.actions import (
     ACTIONS,
@@ -166,7 +168,9 @@ def draw_help(
     rows = [row for row in _rows(commands, actions) if row.text and _matches(row.keys, row.text, search)]
     symbols = _symbols(width, search, glyphs)
     if not rows and not symbols:
-        return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
+        near = nearest(asked_word(search), [term.name for term in glossary(glyphs)])
+        meant = "" if near is None else f" Did you mean {near}?"
+        return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.{meant}", width, glyphs), Token.MUTED),)]
     lines += _key_columns(rows, width, first)
     return [*lines, *([(), (Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
 

@@ -472,7 +472,13 @@ async def test_the_help_finds_keys_by_text_and_esc_shows_all_again() -> None:
         await stage.pilot.press("question_mark", "slash", *"zebra")
         await stage.pilot.pause()
         page = stage.pilot.app.screen.query_one("#help", LineWidget)
-        assert "Nothing matches zebra" in page.shown_text
+        assert "Nothing matches zebra." in page.shown_text
+        await stage.pilot.press("ctrl+u", *"timbox")
+        await stage.pilot.pause()
+        assert "Nothing matches timbox. Did you mean timebox?" in page.shown_text
+        await stage.pilot.press("ctrl+u", *"what is a slice")
+        await stage.pilot.pause()
+        assert "a part of a long training" in page.shown_text
         await stage.pilot.press("ctrl+u", *"queue")
         await stage.pilot.pause()
         assert "hold or release the queue" in page.shown_text
