@@ -28,7 +28,11 @@ class Term:
         if len(search) <= 1:
             return not self.setting if not search else search == self.glyph
         text = f"{self.glyph} {self.name} {self.also} {self.text}".lower()
-        return search.lower() in text or is_among(asked_word(search), [self.name])
+        return search.lower() in text or self.is_named(search)
+
+    def is_named(self, search: str) -> bool:
+        """Whether it is the word that is searched or asked for."""
+        return is_among(asked_word(search), [self.name])
 
 
 def glossary(glyphs: Glyphs) -> Iterator[Term]:

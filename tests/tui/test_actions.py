@@ -283,3 +283,10 @@ def test_the_meanings_of_words_begin_in_one_column(search: str) -> None:
                 row = next(row for row in lines if row.startswith(f"  {term.glyph} {term.name} "))
                 columns.add(row.index(f" {term.text[:12]}"))
         assert len(columns) <= 1
+
+
+@pytest.mark.parametrize("search", ["timebox", "what is a timebox"])
+def test_the_word_that_is_searched_for_is_explained_first(search: str) -> None:
+    lines = [text_of(line) for line in draw_help(120, UNICODE, search=search)]
+    title = lines.index("  States, symbols and terms")
+    assert lines[title + 1].split()[0] == "timebox"

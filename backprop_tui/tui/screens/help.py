@@ -226,8 +226,9 @@ def _key_lines(row: _Row, width: int) -> Iterator[Line]:
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:
-    """Returns what each state, mark, term and setting means, of those that match."""
+    """Returns what each state, mark, term and setting means, of those that match; that of this name comes first."""
     terms = [term for term in glossary(glyphs) if term.matches(search)]
+    terms.sort(key=lambda term: not term.is_named(search))
     lines: list[Line] = []
     for is_setting in (False, True):  # the names of settings are longer
         alike = [term for term in terms if term.setting == is_setting]

@@ -69,7 +69,7 @@ async def choose(stage: Stage, text: str, first: str) -> None:
         ("what is a slice", "Help: slice, a part of a long training"),
         ("what is the timebox", "Help: timebox, the time limit"),
         ("what is max_parallel", "Setting max_parallel"),
-        ("guadr", "Help: guard, pauses or stops runs"),
+        ("slcie", "Help: slice, a part of a long training"),
         ("delte", "Remove ended runs"),
     ],
 )
