@@ -135,13 +135,13 @@ def _of_setting(key: Key) -> Explanation:
 
 def _options(asked: str) -> Iterator[Explanation]:
     """An option with its dashes, or a word that is the name of one; each with the commands that have it."""
-    found: dict[tuple[str, str], list[str]] = {}
+    commands_of: dict[tuple[str, str], list[str]] = {}
     for command, action in _all_options():
         if asked in action.option_strings or f"--{folded(asked).replace(' ', '-')}" in action.option_strings:
             value = "" if action.nargs == 0 else f" {action.metavar or '|'.join(action.choices or ())}"
             text = str(action.help or "") % {**vars(action), "prog": command}
-            found.setdefault((f"{'/'.join(action.option_strings)}{value}", text), []).append(command)
-    for (name, text), commands in found.items():
+            commands_of.setdefault((f"{'/'.join(action.option_strings)}{value}", text), []).append(command)
+    for (name, text), commands in commands_of.items():
         of = ", ".join(filter(None, commands))
         yield Explanation(word=f"{name} (option of {of})" if of else f"{name} (option)", kind="option", text=text)
 
