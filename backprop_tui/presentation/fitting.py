@@ -82,13 +82,16 @@ def fitted_names(names: Sequence[str], width: int, mark: str = "…") -> list[st
     return list(map(cut, names))
 
 
-def least_columns(name: str) -> int:
-    """How many columns `fitted_name` needs to show the values, and most of what is before them; 0 without arguments."""
+def least_columns(name: str, others: Collection[str] = ()) -> int:
+    """How many columns `fitted_name` needs to show the values, and most of what is before them; 0 without arguments.
+
+    `others` are as there.
+    """
     front, arguments = _parts(name)
     if not arguments:
         return 0
     before = min(columns_of(front), _FRONT) + 1 if front else 0
-    return before + columns_of(_with_short_names(arguments, 0, ""))
+    return before + columns_of(_with_short_names(arguments, 0, "", others))
 
 
 def _parts(name: str) -> tuple[str, Sequence[str]]:
@@ -121,10 +124,14 @@ def _unique_beginning(name: str, names: Collection[str]) -> str:
 
 
 def _without_names(arguments: Sequence[str], width: int, mark: str, others: Collection[str]) -> str:
-    """The arguments with short names, the longest of which are left out where even they do not fit."""
-    values = _with_short_names(arguments, width, mark, others)
-    if columns_of(values) <= width:
-        return values
+    """The arguments with short names, the longest of which are left out where even they do not fit.
+
+    Names that only another argument of the run begins with as well are better than none.
+    """
+    for known in (others, ()):
+        values = _with_short_names(arguments, width, mark, known)
+        if columns_of(values) <= width:
+            return values
     words = list(arguments)
     for word in sorted(arguments, key=lambda word: word.find("="), reverse=True):
         if columns_of(" ".join(words)) > width:

@@ -111,7 +111,11 @@ class CommandRunner(RunRequests):
         done = f"{name} is {'now' if pinned else 'no longer'} the baseline"
         changed = EditRequest(baseline=pinned)
         label = sanitize(group)
-        undo = partial(edit_back, self._session, before, changed, None, f"{label}, {name}")
+
+        def undo() -> str:
+            edit_back(self._session, before, changed, None, name)
+            return f"{label}: the baseline is as before"
+
         return await self._edit([run_id], requests, undo, label, done)
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:

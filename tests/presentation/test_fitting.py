@@ -47,3 +47,5 @@ def test_names_of_arguments_keep_what_tells_them_from_others_of_the_run() -> Non
     name = "train lr=3e-3 steps=30"
     assert fitted_name(name, 17) == "tra… lr=3e-3 s=30"
     assert fitted_name(name, 18, others=["lr", "seed", "steps"]) == "tra… lr=3e-3 st=30"
+    assert fitted_name(name, 12, others=["lr", "seed", "steps"]) == "lr=3e-3 s=30"
+    assert fitted_name(name, 11, others=["lr", "seed", "steps"]) == "lr=3e-3 30"

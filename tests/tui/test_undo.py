@@ -237,9 +237,9 @@ def test_a_pinned_baseline_is_taken_back(runner: CommandRunner, runs: Runs) -> N
     play(runner.pin_baseline("a", "g", pinned=True, name="lr=1"))
     result = play(runner.pin_baseline("b", "g", pinned=True, name="lr=2"))
     assert result.message == "g: lr=2 is now the baseline"
-    assert undo(runner) == "Undone. 2 runs: as before the edit"
+    assert undo(runner) == "Undone. g: the baseline is as before"
     assert (first.read().baseline, second.read().baseline) == (True, False)
-    assert undo(runner) == "Undone. g, lr=1: not the baseline"
+    assert undo(runner) == "Undone. g: the baseline is as before"
     assert not first.read().baseline
 
 

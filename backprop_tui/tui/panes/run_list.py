@@ -17,6 +17,7 @@ from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import member_names
+from backprop_tui.presentation.fitting import least_columns
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -30,6 +31,7 @@ from backprop_tui.presentation.known_run import (
 )
 from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.places import place_of
+from backprop_tui.presentation.run_facts import settings_of
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
@@ -55,6 +57,7 @@ _ALWAYS_SHOWN_ENDED = 5
 UNFINISHED_SORTS = frozenset({"name", "gpu", "progress", "step", "loss", "left", "eta"})
 TIMES = ("took", "started", "ended", "created")
 STEP_CELLS = 13
+_MEASURED = 64  # unfinished runs whose names decide about the width of their column
 LEAST_GPU_CELLS, _MOST_GPU_CELLS = 4, 14  # with the gap behind
 _SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
@@ -323,6 +326,8 @@ class RunListView:
     history_from: int = 0
     gpu_cells: int = LEAST_GPU_CELLS
     used: AbstractSet[str] = field(default_factory=frozenset)
+    name_cells: int = 0  # that the names of unfinished runs need to say of each value which argument has it
+    step_cells: int = 0  # that steps need, 0 while none is known
 
     def column(self, key: str) -> RunField | None:
         """The column of a key, under a name that no other one has."""
@@ -384,6 +389,8 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         history_from=_history_from(first, rest, options.sort) if unfinished else 0,
         gpu_cells=_gpu_cells(unfinished, snapshot.host),
         used=_used_columns(unfinished),
+        name_cells=max(map(_name_cells, unfinished[:_MEASURED]), default=0),
+        step_cells=max((_step_cells(run) for run in _active(unfinished)), default=0),
     )
 
 
@@ -404,6 +411,17 @@ def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
     """How wide the column of the GPUs has to be: names of other machines need more, and 0 if no run has any text."""
     longest = max((cell_len(_gpu_or_position(run, here)) for run in unfinished), default=0)
     return longest and max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
+
+
+def _name_cells(run: KnownRun) -> int:
+    return 2 + least_columns(sanitize(run.short or run.label), settings_of(run.record))  # moved in below its group
+
+
+def _step_cells(run: KnownRun) -> int:
+    """Also of the steps that follow: those of `9/300` and of `300/300`."""
+    text = step_text(run, cells=STEP_CELLS)
+    _, slash, total = text.rpartition("/")
+    return 2 * cell_len(total) + 1 if slash and not text.startswith("ep") else cell_len(text)
 
 
 def _items(

@@ -24,12 +24,21 @@ from backprop_tui.tui.panes.history_table import (
     history_heading,
 )
 from backprop_tui.tui.panes.run_list import RunListView
-from backprop_tui.tui.panes.run_table import COLUMNS, Heading, column_heads, draw_run, run_columns, runs_heading
+from backprop_tui.tui.panes.run_table import (
+    COLUMNS,
+    Heading,
+    RunColumns,
+    column_heads,
+    draw_run,
+    run_columns,
+    runs_heading,
+)
 from backprop_tui.tui.snapshot import Snapshot
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _KEY = 8
 _RIGHT_BUTTON = 3
+_LEAST_STEP = 6  # cells, for its heading
 _MOST_DRAWN = 400  # rows that are kept: a key may go back to them
 NO_MATCH_ROWS = 2  # what is shown when no run matches the filter
 _SHELL = "backprop-tui run train.py -m 60 -- --lr 3e-4"
@@ -105,6 +114,13 @@ def draw_no_match(expression: str, width: int) -> list[Line]:
     return [(), (message, *hint("esc", "clears the filter."))]
 
 
+def with_room_for(columns: RunColumns, name: int, step: int) -> RunColumns:
+    """Names get the cells that they need and that steps do not; `step` 0 is not known."""
+    spare = columns.step - max(_LEAST_STEP, step + 1) if step else 0
+    more = max(0, min(spare, name - columns.name))
+    return replace(columns, name=columns.name + more, step=columns.step - more)
+
+
 class RunsTable(LineWidget, can_focus=True):
     """Heading and rows. `selected` is the id of the row under the cursor: a run, a group, or the line of older ones."""
 
@@ -144,6 +160,7 @@ class RunsTable(LineWidget, can_focus=True):
         super().__init__(glyphs=glyphs, id=id)
         self.view = RunListView(rows=(), shown=0, total=0)
         self._columns = run_columns(80)
+        self._step_cells = 0
         self._history = history_columns(80, ())
         self._placed_for: tuple[object, ...] = ()
         self.beginning: BeginningView | None = None
@@ -285,10 +302,13 @@ class RunsTable(LineWidget, can_focus=True):
     def _place_columns(self, view: RunListView, width: int) -> None:
         """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
         first = view.sort.key if view.sort is not None else None
-        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, first, view.shared, view.names
+        self._step_cells = view.step_cells or self._step_cells  # stay while the next run has no step yet
+        needs = view.gpu_cells, view.used, view.name_cells, self._step_cells
+        placed_for = width, view.hidden, needs, view.history, first, view.shared, view.names
         if placed_for != self._placed_for:
             self._placed_for = placed_for
-            self._columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
+            columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
+            self._columns = with_room_for(columns, view.name_cells, self._step_cells)
             history = history_columns(width, filter(None, map(view.column, view.history)), view.names, first)
             self._history = self._history if history == self._history else history
 
