@@ -171,8 +171,9 @@ def draw_help(
         near = nearest(asked_word(search), [term.name for term in glossary(glyphs)])
         meant = "" if near is None else f" Did you mean {near}?"
         return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.{meant}", width, glyphs), Token.MUTED),)]
-    lines += _key_columns(rows, width, first)
-    return [*lines, *([(), (Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
+    if rows:
+        lines += [*_key_columns(rows, width, first), ()]
+    return [*lines, *([(Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
 
 
 def _rows(commands: Sequence[UserCommand], actions: Sequence[Action]) -> Iterator[_Row]:
