@@ -71,7 +71,7 @@ def _check(name: str, check: Check, text: str, keys: str = "", command: str = ""
 _RESUME = "r resumes it from its newest checkpoint", "backprop-tui resume RUN"
 _RELEASE = "H releases it", "backprop-tui queue release"
 
-# States, marks, checks and terms; the commands name a `RUN`, a `GROUP` or a number `N`.
+# States, marks, checks and terms; in the commands, `RUN` and `GROUP` stand for a name or an id.
 GLOSSARY = (
     _state(Status.QUEUED, "waits; the run's details say for what", "", "backprop-tui status RUN"),
     _state(Status.STARTING, "its process is being started"),
@@ -187,7 +187,7 @@ GLOSSARY = (
         "priority",
         "a whole number, 0 by default: what is higher starts first",
         "J and K move a run",
-        "backprop-tui queue priority RUN N",
+        "backprop-tui queue priority RUN 5",
     ),
     Word("governor", "the checks that a run has to pass before it starts", command="backprop-tui status"),
     Word("guard", "pauses or stops runs on a GPU that is too hot or whose memory limit is exceeded"),

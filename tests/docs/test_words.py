@@ -14,7 +14,7 @@ from backprop_tui.tui.glossary import glossary
 from backprop_tui.tui.glyphs import UNICODE
 from tests.docs.shell import ROOT
 
-_EXAMPLES = {"RUN": "x", "GROUP": "g", "GROUP@best": "g@best", "N": "1"}
+_EXAMPLES = {"RUN": "x", "GROUP": "g", "GROUP@best": "g@best"}
 
 
 def _tables() -> Iterator[str]:
