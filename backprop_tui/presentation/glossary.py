@@ -68,7 +68,7 @@ def _check(name: str, check: Check, text: str, keys: str = "", command: str = ""
     return Word(name, text, keys, command, also=f"{check} check", kind=WordKind.CHECK)
 
 
-_RESUME = "r resumes it from its newest checkpoint", "backprop-tui resume RUN"
+_RESUME = "r resumes it from its checkpoint", "backprop-tui resume RUN"
 _RELEASE = "H releases it", "backprop-tui queue release"
 
 # States, marks, checks and terms; in the commands, `RUN` and `GROUP` stand for a name or an id.
@@ -84,8 +84,13 @@ GLOSSARY = (
     ),
     _state(Status.STOPPING, "it was asked to save and end", "S kills it", "backprop-tui stop --now RUN"),
     _state(Status.COMPLETED, "its script ended with exit code 0"),
-    _state(Status.TIMEBOXED, "it reached its time limit", *_RESUME),
-    _state(Status.STOPPED, "a user or the guard stopped it", *_RESUME),
+    _state(
+        Status.TIMEBOXED,
+        "it reached its time limit",
+        "r resumes it from its newest checkpoint",
+        "backprop-tui resume RUN",
+    ),
+    _state(Status.STOPPED, "a user or the guard stopped it, or a run that it waited for failed", *_RESUME),
     _state(Status.FAILED, "its script ended with an error; its card says why", "", "backprop-tui status RUN"),
     _state(Status.LOST, "nothing more is heard of it and nobody saw how it ended", *_RESUME),
     _queue("open", "the queue is open: a run starts when its checks pass"),
