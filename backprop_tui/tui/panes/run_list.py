@@ -22,6 +22,7 @@ from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
     exceeds_timebox,
+    kept_per_run,
     last_loss,
     limit_seconds,
     running_seconds,
@@ -413,6 +414,7 @@ def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
     return longest and max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 
 
+@kept_per_run
 def _name_cells(run: KnownRun) -> int:
     return 2 + least_columns(sanitize(run.short or run.label), settings_of(run.record))  # moved in below its group
 
