@@ -238,8 +238,8 @@ def _line(words: Sequence[str]) -> str:
 
 
 def _is_understood(words: Sequence[str]) -> bool:
-    if not set(parser.HELP_OPTIONS).isdisjoint(words):
-        return False  # it would print the help
+    if words[:1] == [parser.HELP] or not set(parser.HELP_OPTIONS).isdisjoint(words):
+        return words[0] == parser.HELP  # without parsing it, which would print the help
     try:
         return parser.parse(words).execute is not None
     except (BackpropError, SystemExit):

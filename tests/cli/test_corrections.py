@@ -189,6 +189,12 @@ def test_mistakes_are_answered_with_what_was_meant(typed: str, answer: str) -> N
     assert answer in _refusal(typed)
 
 
+@pytest.mark.parametrize("line", ["helq run", "kill --help", "stpo --help", "--hlep run"])
+def test_a_suggestion_prints_no_help(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _refusal(line)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("word", ["frobnicate", "x", "rum", "-z", "--lr"])
 def test_there_is_no_guess_for_what_is_not_similar(word: str) -> None:
     assert "did you mean" not in _refusal(word)
