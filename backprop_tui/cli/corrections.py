@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from backprop_tui.cli import parser
 from backprop_tui.domain.errors import BackpropError, UsageError
 from backprop_tui.domain.similar import nearest
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.states import status_word
+
+if TYPE_CHECKING:
+    import argparse
 
 _SCRIPT = "SCRIPT"
+_MOST_BEGUN = 3
+_SURE = 0.85  # how similar a word of another tool must be: many of them are short
 
 # Words of other tools that do not mean exactly the same as one of our commands, by the command that they follow, and
 # the line to type; several lines with the purpose of each. Words in capitals stand for what follows.
@@ -98,12 +105,41 @@ _OPTION_WORDS = {
 
 def unknown_command(name: str, rest: Sequence[str]) -> UsageError:
     """The error for a word that is not a command; `rest` are the words after it, without global options."""
-    hint = _in_our_words(name, rest) or _without_quotes(name, rest)
-    if hint is None:
-        near = nearest(name, [*parser.COMMANDS, parser.HELP])
-        similar = f"did you mean {near}?" if near else None
-        hint = similar or _reordered([name, *rest]) or "backprop-tui --help lists all commands"
-    return UsageError(f"unknown command {name!r}", hint)
+    rest = [word for word in rest if word not in parser.HELP_OPTIONS]
+    hint = (
+        in_our_words(name, rest)
+        or _without_quotes(name, rest)
+        or _explained([name, *rest])
+        or _misspelled(name, rest)
+        or _reordered([name, *rest])
+    )
+    return UsageError(f"unknown command {name!r}", hint or "backprop-tui --help lists all commands")
+
+
+def _misspelled(name: str, rest: Sequence[str]) -> str | None:
+    """The line with the command that is spelled alike, or with ours for a word of another tool that is."""
+    near = nearest(name, parser.COMMANDS)
+    if near is not None:
+        line = [near, *rest]
+        return f"did you mean {_line(line) if rest and _is_understood(line) else near}?"
+    others = [word for words in _WORDS[""] for word in words.split() if not word.startswith("-")]
+    near = nearest(name, [*parser.SYNONYMS, *others], least=_SURE)
+    if near is None:
+        return None
+    if near in parser.SYNONYMS:
+        return f"did you mean {_line([near, *rest])}?"
+    meant = in_our_words(near, rest) or ""
+    return f"did you mean {near}? {meant[:1].upper()}{meant[1:]}"
+
+
+def _explained(words: Sequence[str]) -> str | None:
+    """The line that explains the words, if they name something of this program."""
+    from backprop_tui.config.keys import KEYS
+    from backprop_tui.presentation.glossary import GLOSSARY, asked_word, is_among
+
+    asked = asked_word(" ".join(words))
+    names = [*(word.name for word in GLOSSARY), *KEYS, *(key.leaf for key in KEYS.values())]
+    return f"for what it means, type: {_line([parser.HELP, *asked.split()])}" if is_among(asked, names) else None
 
 
 def unknown_option_before(words: Sequence[str]) -> UsageError:
@@ -112,7 +148,7 @@ def unknown_option_before(words: Sequence[str]) -> UsageError:
     if name in parser.COMMANDS or name in parser.SYNONYMS:
         hint: str | None = f"did you mean {_line([name, *words[1:]])}?"
     else:
-        known = _reordered(words) or _in_our_words(words[0], words[1:])
+        known = _reordered(words) or in_our_words(words[0], words[1:])
         hint = known or _option_hint(words[0], parser.GLOBAL_OPTIONS)
     return UsageError(f"unknown option {words[0]} before a command", hint or "see: backprop-tui --help")
 
@@ -125,10 +161,28 @@ def explain(refusing: parser.CommandParser, message: str) -> UsageError:
         problem, hint = unknown_argument(refusing, message.removeprefix(unknown).split(maxsplit=1)[0])
         return UsageError(problem, hint or help_)
     if message.startswith(missing):
-        return UsageError(message, f"type: {_required_line(refusing)}")
+        return _misspelled_option(refusing) or UsageError(message, f"type: {_required_line(refusing)}")
     action = re.match(r"argument ACTION: invalid choice: '(.*?)' \(", message)
-    meant = None if action is None else _action_hint(refusing, action[1])
+    meant = _choice_hint(refusing, message) if action is None else _action_hint(refusing, action[1])
     return UsageError(message.removeprefix("argument "), meant or help_)
+
+
+def _misspelled_option(refusing: parser.CommandParser) -> UsageError | None:
+    """The error for the first word that is probably a misspelled option: it may be the one that is missing."""
+    unknown = (word for word in refusing.given if word.startswith("-") and refusing.option_length(word) is None)
+    answers = (unknown_argument(refusing, word) for word in unknown if word not in ("-", "--"))
+    return next((UsageError(problem, hint) for problem, hint in answers if hint and hint.startswith("did you")), None)
+
+
+def _choice_hint(refusing: parser.CommandParser, message: str) -> str | None:
+    """The value that is spelled like one which an option does not take; the message begins with the option."""
+    refused = re.match(r"argument (\S+): .*?'(.*?)'", message)
+    if refused is None:
+        return None
+    names = refused[1].split("/")
+    actions = [action for action in refusing.actions() if set(names) & set(action.option_strings)]
+    near = nearest(refused[2], [str(choice) for action in actions for choice in _values_of(action)])
+    return f"did you mean {names[-1]} {near}?" if near else None
 
 
 def unknown_argument(refusing: parser.CommandParser, word: str) -> tuple[str, str | None]:
@@ -145,13 +199,19 @@ def unknown_argument(refusing: parser.CommandParser, word: str) -> tuple[str, st
 def _option_with_value(refusing: parser.CommandParser, value: str) -> str | None:
     """`--format csv` for csv, if the command has an option that takes that value."""
     for action in refusing.actions():
-        values = Status if "--status" in action.option_strings else action.choices
-        if action.option_strings and value in set(values or ()):
+        if action.option_strings and value in set(_values_of(action)):
             return f"{action.option_strings[-1]} {value}"
     return None
 
 
-def _in_our_words(word: str, rest: Sequence[str] = (), command: str = "") -> str | None:
+def _values_of(action: argparse.Action) -> Collection[str]:
+    """The values that an option takes, if it takes only some."""
+    if "--status" in action.option_strings:
+        return [status_word(status) for status in Status]
+    return list(action.choices or ())
+
+
+def in_our_words(word: str, rest: Sequence[str] = (), command: str = "") -> str | None:
     """The lines to type for a word of another tool, as a command or after one of ours; None if it is not known."""
     answers = (lines for words, lines in _WORDS.get(command, {}).items() if word.lower() in words.split())
     answer = next(answers, None)
@@ -178,6 +238,8 @@ def _line(words: Sequence[str]) -> str:
 
 
 def _is_understood(words: Sequence[str]) -> bool:
+    if words[:1] == [parser.HELP] or not set(parser.HELP_OPTIONS).isdisjoint(words):
+        return words[0] == parser.HELP  # without parsing it, which would print the help
     try:
         return parser.parse(words).execute is not None
     except (BackpropError, SystemExit):
@@ -208,11 +270,25 @@ def _option_hint(name: str, options: Collection[str]) -> str | None:
     """What to type instead of an option that is not among `options`."""
     meanings = ((text, words.split()) for text, words in _OPTION_WORDS.items())
     meant = (text for text, words in meanings if name in words and re.split(r"[, ]", text)[0] in options)
-    near = next(meant, None) or nearest(name, options)
+    near = next(meant, None) or nearest(name, options) or _begun(name, options) or _option_like_another(name, options)
     if near is not None:
         return f"did you mean {near}?"
     commands = [command for command in parser.COMMANDS if name in _options_of(command)]
     return f"it is an option of backprop-tui {', '.join(commands)}" if commands else None
+
+
+def _begun(name: str, options: Collection[str]) -> str | None:
+    """The options that begin like this; None if they are too many to be a suggestion."""
+    longer = sorted({option for option in options if name.startswith("--") and option.startswith(name)})
+    return " or ".join(longer) if 0 < len(longer) <= _MOST_BEGUN and name != "--" else None
+
+
+def _option_like_another(name: str, options: Collection[str]) -> str | None:
+    """What to type instead of a misspelled option of another tool, if that is among `options`."""
+    ours = {word: text for text, words in _OPTION_WORDS.items() for word in words.split() if word.startswith("--")}
+    known = {word: text for word, text in ours.items() if re.split(r"[, ]", text)[0] in options}
+    near = nearest(name, known, least=_SURE) if name.startswith("--") else None
+    return None if near is None else known[near]
 
 
 def _options_of(command: str) -> Iterator[str]:
@@ -232,7 +308,7 @@ def _required_line(refusing: parser.CommandParser) -> str:
 def _action_hint(refusing: parser.CommandParser, word: str) -> str | None:
     """What to type instead of a word after `queue` or `config` that is none of its actions."""
     command = refusing.prog.split()[-1]
-    known = _in_our_words(word, command=command) or _assignment(command, word)
+    known = in_our_words(word, command=command) or _assignment(command, word)
     near = nearest(word, [name for action in refusing.actions() for name in action.choices or ()])
     return known or (f"did you mean {near}?" if near else None)
 

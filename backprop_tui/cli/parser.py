@@ -47,11 +47,12 @@ COMMANDS = (
         "service",
         "report",
         "completion",
+        "help",
     ),
 )
 
 # They help where the state directory cannot be used.
-_WITHOUT_STORE = ("config", "doctor", "service", "report", "completion")
+_WITHOUT_STORE = ("config", "doctor", "service", "report", "completion", "help")
 
 # Words of other tools that mean the same.
 SYNONYMS = {
@@ -63,7 +64,7 @@ SYNONYMS = {
     "version": ("--version",),
 }
 HELP = "help"
-_UNDERSTOOD = "Also understood: ls, ps (list), cancel (stop), rm (remove), top (the dashboard), help COMMAND."
+_UNDERSTOOD = "Also understood: ls, ps (list), cancel (stop), rm (remove), top (the dashboard)."
 
 RUN = "run"  # gets the words after `--` as they are, in `arguments.after_dashes`
 
@@ -83,7 +84,7 @@ _DASHBOARD_OPTIONS = {
 }
 _CONFIG = "--config"
 _VERSION = ("-V", "--version")
-_HELP_OPTIONS = ("-h", "--help")
+HELP_OPTIONS = ("-h", "--help")
 _WITHOUT_VALUE = (*_SWITCHES, *_VERSION, *_DASHBOARD_OPTIONS)
 GLOBAL_OPTIONS = (*_WITHOUT_VALUE, _CONFIG)
 
@@ -145,9 +146,15 @@ class CommandParser(argparse.ArgumentParser):
         settings.setdefault("allow_abbrev", False)
         settings.setdefault("formatter_class", _HelpFormatter)
         super().__init__(**settings)
+        self.given: Sequence[str] = ()
 
     def actions(self) -> Sequence[argparse.Action]:
         return self._actions
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401 - as in argparse
+        """Remembers the words, of which an error may have to name one that it does not mention."""
+        self.given = args or ()
+        return super().parse_known_args(args, namespace)
 
     def option_length(self, word: str) -> int | None:
         """How many words an option and its value take; None if it is neither an option of this command nor global."""
@@ -192,7 +199,7 @@ def parse(words: Sequence[str]) -> Invocation:
     index = words.index("--") if "--" in words else len(words)
     after_dashes = list(words[index + 1 :]) if "--" in words else None
     options, rest = _extract_global_options(words[:index])
-    if (options.demo or options.read_only) and rest and rest[0] not in _HELP_OPTIONS:
+    if (options.demo or options.read_only) and rest and rest[0] not in HELP_OPTIONS:
         problem = "--demo shows a dashboard of its own" if options.demo else "--read-only is for the dashboard"
         raise UsageError(problem, f"leave out {rest[0]!r}")
     if options.version:
@@ -246,12 +253,21 @@ def _without_synonym(words: Sequence[str]) -> Sequence[str]:
     """The words with a synonym replaced by the command; `help COMMAND` and `--help COMMAND` become `COMMAND --help`."""
     index = _command_index(words)
     before, name, after = words[:index], "".join(words[index : index + 1]), words[index + 1 :]
-    asked = [word for word in before if word in _HELP_OPTIONS]
+    asked = [word for word in before if word in HELP_OPTIONS]
     if name == HELP or (asked and name):
         before = [word for word in before if word not in asked]
-        named = after if name == HELP else words[index:]
-        return _without_synonym([*before, *named, "--help"]) if named else [*before, "--help"]
+        return [*before, *_help_words(after if name == HELP else words[index:])]
     return [*before, *SYNONYMS[name], *after] if name in SYNONYMS else words
+
+
+def _help_words(named: Sequence[str]) -> Sequence[str]:
+    """The command line for `help NAMED`: the help of a command, or the command that explains any other word."""
+    first = named[0] if named else HELP
+    if first == HELP or first in HELP_OPTIONS:
+        return ["--help"]
+    if first in COMMANDS or first in SYNONYMS:
+        return _without_synonym([*named, "--help"])
+    return [HELP, *(["--"] if first.startswith("-") else []), *named]
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,17 +328,23 @@ def command_parser(name: str, module: Command) -> CommandParser:
     return parser
 
 
-def full_parser() -> argparse.ArgumentParser:
-    """The parser of all commands and options, for the overview and for completion; imports every command."""
+def global_parser() -> CommandParser:
+    """The parser of what is allowed without a command."""
     parser = CommandParser(
         prog="backprop-tui",
         description=DESCRIPTION,
-        epilog=f"backprop-tui COMMAND --help describes a command. {_UNDERSTOOD}",
+        epilog=f"backprop-tui help COMMAND describes a command, backprop-tui help WORD explains a word. {_UNDERSTOOD}",
     )
     _describe_global_options(parser)
     parser.add_argument(*_VERSION, action="store_true", help="print the version")
     for option, text in _DASHBOARD_OPTIONS.items():
         parser.add_argument(option, action="store_true", help=text)
+    return parser
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """The parser of all commands and options, for the overview and for completion; imports every command."""
+    parser = global_parser()
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
     for name in COMMANDS:
         module = load(name)
@@ -361,7 +383,7 @@ def _extract_global_options(words: Sequence[str]) -> tuple[GlobalOptions, list[s
 
 
 def _without_command(options: GlobalOptions, rest: list[str], after_dashes: list[str] | None) -> Invocation:
-    if rest and rest[0] in _HELP_OPTIONS:
+    if rest and rest[0] in HELP_OPTIONS:
         full_parser().print_help()
         raise SystemExit(0)
     if rest:

@@ -17,6 +17,7 @@ from backprop_tui.domain.similar import nearest
 from backprop_tui.processes.programs import is_executable, on_path, path_folders
 
 SHELL = "bash"
+_SCRIPT_ENDINGS = (".py", ".sh")
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,9 @@ def _missing_command(program: str, cwd: str, environment: Mapping[str, str]) -> 
         near = nearest_file(os.path.normpath(path))
         advice = f"did you mean {os.path.join(os.path.dirname(program), near)}?" if near else f"there is no {path}"
         return NotFound(f"command {program}: not found", advice)
-    near = _nearest(program, list({name for folder in path_folders(environment) for name in _names_in(folder)}))
+    scripts = [name for name in _names_in(cwd) if name.startswith(program) and name.endswith(_SCRIPT_ENDINGS)]
+    programs = {name for folder in path_folders(environment) for name in _names_in(folder)}
+    near = scripts[0] if len(scripts) == 1 else _nearest(program, list(programs))
     return NotFound(f"command {program}: not on PATH", f"did you mean {near}?" if near else None)
 
 

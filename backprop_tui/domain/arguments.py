@@ -16,7 +16,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 
 LITERAL = "--"  # all words after it are positional
 POSITIONAL = "argument "  # before the number of an argument without a name
-_OPTION = r"(?s)-{1,2}[A-Za-z].*"
+_OPTION = r"(?s)[-–—]+[A-Za-z].*"  # with more dashes, or those of a typesetter, it is misspelled
 _ATTACHED = r"(-[A-Za-z])(\d[\d.e+-]*)"  # -b8
 _ASSIGNMENT = r"(?s)([+~]*[A-Za-z_@][\w.@/-]*)=.*"  # lr=0.1, of Hydra also +lr=0.1
 

@@ -23,6 +23,7 @@ RESUME_NAMES = (
     *("resume_checkpoint_path", "resume_ckpt_path", "resume_checkpoint", "resume_ckpt", "resume_file"),
     *("restore_file", "restore_from", "restore_path", "continue_from", "ckpt_path", "resume"),
 )
+_DASHES = ("-", "–", "—")  # those of a typesetter come with what is pasted from a page
 _CALL = r"(?:add_argument|(?:click\.|@)option|typer\.Option)\("
 _NAME = r"\s*['\"](-[^'\"\n]{0,80})['\"]\s{0,80}(?:,|$)"
 _TYPER_DEFAULT = r"[^,'\"()]{0,80},"
@@ -180,7 +181,7 @@ def _choices(source: str, definitions: Sequence[tuple[str, str]]) -> Mapping[str
 
 def misspelled_options(source: str, words: Sequence[str]) -> Mapping[str, str]:
     """As `misspelled_arguments`, of the words of a command line."""
-    if not any(word.startswith("--") for word in words):
+    if not any(word.startswith(_DASHES) for word in words):
         return {}
     syntax = option_syntax(source)
     return misspelled_arguments(parse_arguments(words, syntax), syntax)
@@ -189,11 +190,21 @@ def misspelled_options(source: str, words: Sequence[str]) -> Mapping[str, str]:
 def misspelled_arguments(arguments: Iterable[Argument], syntax: OptionSyntax) -> Mapping[str, str]:
     """The options that are given but that a source does not define, if it defines a similar one: the latter by those.
 
-    A script accepts the beginning of an option, too.
+    A script accepts the beginning of an option, too, and a value or more letters behind a short one.
     """
-    given = {argument.name for argument in arguments if argument.name.startswith("--")} - {LITERAL}
-    unknown = (name for name in sorted(given) if not any(known.startswith(name) for known in syntax.options))
-    return {name: near for name in unknown if (near := nearest(name, syntax.options)) is not None}
+    given = {argument.name for argument in arguments if argument.name.startswith(_DASHES)} - {LITERAL, *syntax.options}
+    meant: dict[str, str] = {}
+    for name in sorted(given):
+        bare = name.lstrip("".join(_DASHES))
+        if name.startswith("--") and any(known.startswith(name) for known in syntax.options):
+            continue
+        if re.match(r"-[^-]", name):  # `-lr` is probably `--lr`, but `-lr` of a script with `-l` may be right
+            near = f"--{bare}" if f"--{bare}" in syntax.options and f"-{bare[0]}" not in syntax.options else None
+        else:
+            near = nearest(bare, syntax.options)
+        if near is not None:
+            meant[name] = near
+    return meant
 
 
 def output_options(source: str) -> Mapping[str, str | None]:

@@ -39,6 +39,7 @@ from backprop_tui.engine.queued_runs import UnmetDependency, apply_requests, pen
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns, try_lock_run
 from backprop_tui.launchers.launcher import GuardianHandle, Launcher, LaunchRefused
 from backprop_tui.processes.linux import boot_id, pid_namespace
+from backprop_tui.processes.tree import run_marker, with_marker
 from backprop_tui.store.failures import Failure
 from backprop_tui.store.locks import Lock, try_lock
 from backprop_tui.store.run_directory import RunDirectory
@@ -47,15 +48,16 @@ if TYPE_CHECKING:
     from backprop_tui.checkpoints.choice import Choice
 
 CHECKPOINT_SECONDS = 5.0
+LOCKLESS_SECONDS = 3.0  # a guardian whose lock was deleted makes it again within a second
 QUICK_SECONDS = 1.0  # a guardian that is gone this soon without an end counts as a failure
 
 
-def recover(directory: RunDirectory, run: Run) -> Run | None:
+def recover(directory: RunDirectory, run: Run, *, lock_was_gone: bool = False) -> Run | None:
     """Decides what to do about an active run without a guardian; returns its new record.
 
     The run is lost if the machine went down, and queued again if its script was never started. None means that the
     script was started and needs a guardian, which adopts it, or finds out how it ended and cleans up after it. The
-    caller holds the run's lock.
+    caller holds the run's lock; if that was deleted before, the script may have run without leaving its name.
 
     Raises:
         StorageFailed: the record could not be written; nothing else was done.
@@ -75,12 +77,15 @@ def recover(directory: RunDirectory, run: Run) -> Run | None:
         identity = directory.script_identity()
     if identity is not None and identity[0] == run.attempt.number:
         return None
-    return _requeue_orrecord_loss(directory, run)
+    return _requeue_or_record_loss(directory, run, lock_was_gone=lock_was_gone)
 
 
-def _requeue_orrecord_loss(directory: RunDirectory, run: Run) -> Run:
+def _requeue_or_record_loss(directory: RunDirectory, run: Run, *, lock_was_gone: bool) -> Run:
     if run.status is not Status.STARTING:
         reason = "script.lock does not name the script although it was running"
+        return record_loss(directory, run, reason, cause_of_unknown_end)
+    if lock_was_gone:
+        reason = "its lock file was deleted while it started, so whether its script ran is not known"
         return record_loss(directory, run, reason, cause_of_unknown_end)
     reason = "its guardian died before the script was started"
     requeued = requeue_unstarted(run, now=time.time(), reason=reason)
@@ -164,7 +169,9 @@ class Scheduler:
         self._launcher = launcher
         self._head: HeadOfQueue | None = None
         self._decisions = Decisions()
+        self._repaired: str | None = None  # a run whose record its guardian is writing again
         self._launched: dict[str, float] = {}  # run id -> monotonic time of its newest guardian's start
+        self._lockless: dict[str, float] = {}  # run id -> since when the lock of an active run is gone (monotonic)
         self._failures: dict[str, Failure] = {}  # of the guardians of unfinished runs
         self._backoffs: dict[str, tuple[Queued, float]] = {}  # run id -> the state that waits, until a monotonic time
 
@@ -240,6 +247,11 @@ class Scheduler:
     def _recover(self, run: Run, guardians: dict[str, GuardianHandle]) -> bool:
         """Takes care of an active run, adding a guardian if it needs one; False if another process guards it."""
         directory = self._unfinished.directory(run.id)
+        lock_was_gone = not os.path.lexists(directory.lock_path)
+        if not lock_was_gone:
+            self._lockless.pop(run.id, None)
+        elif self._may_be_guarded(directory, run):
+            return False
         lock = try_lock_run(directory)
         if lock is None:
             return False
@@ -249,12 +261,19 @@ class Scheduler:
                 self._unfinished.put(run)
                 return True
             is_failing = self._is_failing(run.id)
-            recovered = recover(directory, self._unfinished.take_over(run))
+            recovered = recover(directory, self._unfinished.take_over(run), lock_was_gone=lock_was_gone)
             if recovered is not None:
                 self._unfinished.put(recovered)
             elif not is_failing:
                 self._launch(directory, lock, guardians, adopting=True)
         return True
+
+    def _may_be_guarded(self, directory: RunDirectory, run: Run) -> bool:
+        """Whether a process of the run may live although its lock was deleted: it must not be started beside it."""
+        since = self._lockless.setdefault(run.id, time.monotonic())
+        if time.monotonic() - since < LOCKLESS_SECONDS:
+            return True
+        return run.attempt.boot_id == boot_id() and bool(with_marker(run_marker(directory.path)))
 
     def _launch(
         self,
@@ -293,6 +312,7 @@ class Scheduler:
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
         queue = sort_queue(self._unfinished.queued())
+        self._repaired = self._unfinished.being_repaired() if queue else None
         self._reserve(queue, result)
         machine_is_full = queue_is_held = False
         for position, run in enumerate(queue, start=1):
@@ -338,7 +358,7 @@ class Scheduler:
             return None
         candidate = self._capacity.candidate(run, dependencies)
         decision = self._decisions.decide(candidate, snapshot_for(run, result.snapshot, self._capacity.probe))
-        pause = (*self._backoff(run, now), *self._hold_of_failing(run.id))
+        pause = (*self._backoff(run, now), *self._hold_of_failing(run.id), *self._hold_of_repair())
         if isinstance(decision, Hold) or pause:
             return Hold(reasons=(*pause, *(decision.reasons if isinstance(decision, Hold) else ())))
         self._start(run, candidate, decision.placement, result)
@@ -366,6 +386,13 @@ class Scheduler:
             return ()
         seconds = round(failure.seconds_left(), 1)
         return (HoldReason(check=Check.STARTS, figure=seconds, limit=0, message=f"its guardian {failure}"),)
+
+    def _hold_of_repair(self) -> tuple[HoldReason, ...]:
+        """Why all runs wait for a moment after the start of a supervisor that cannot read which GPUs are in use."""
+        if self._repaired is None:
+            return ()
+        message = f"the record of {self._repaired} is damaged, its guardian is writing it again"
+        return (HoldReason(check=Check.RECORD, message=message),)
 
     def _start(self, run: Run, candidate: Candidate, placement: Placement, result: PassResult) -> None:
         directory = self._unfinished.directory(run.id)

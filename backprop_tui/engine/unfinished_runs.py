@@ -19,12 +19,13 @@ from backprop_tui.store.creation import remove_marker
 from backprop_tui.store.failures import Failure, failure_of, note_failure
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.hosts import belongs_here
-from backprop_tui.store.locks import Lock
+from backprop_tui.store.locks import Lock, is_locked
 from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
 DAMAGED = (BrokenRecord, AccessDenied)  # of a record; other errors may be gone the next time
+UNREADABLE_SECONDS = 1.2  # a guardian writes a damaged record again within a second
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class UnfinishedRuns:
         self._other: dict[str, Signature] = {}
         self._loaded: dict[str, LoadedRun] = {}
         self._broken: dict[str, Signature] = {}
+        self._unreadable: dict[str, float] = {}  # since when each record is missing or damaged (monotonic)
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
         self._listed_at: int | None = None  # the time of the folder of markers when it was listed
         self._restless: set[str] = set()  # the ids of those that did not wait then, or do not any more
@@ -79,6 +81,7 @@ class UnfinishedRuns:
             run_ids = []
         self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
         self._skipped = {run_id: self._skipped[run_id] for run_id in run_ids if run_id in self._skipped}
+        self._unreadable = {run_id: self._unreadable[run_id] for run_id in run_ids if run_id in self._unreadable}
         before, loaded = self._loaded, dict[str, LoadedRun]()
         for run_id in run_ids:
             last = before.get(run_id)
@@ -91,9 +94,28 @@ class UnfinishedRuns:
     def _refreshed(self, run_id: str, guarded: Collection[str]) -> LoadedRun | None:
         last = self._loaded.get(run_id)
         loaded = self._load(run_id, last)
+        if loaded is None and self._is_unreadable(run_id):
+            self._unreadable.setdefault(run_id, time.monotonic())
+        else:
+            self._unreadable.pop(run_id, None)
         if loaded is None and last is not None and run_id not in self._other:
             loaded = last if run_id in guarded else self._restore(last.run)
         return loaded
+
+    def _is_unreadable(self, run_id: str) -> bool:
+        return run_id in self._broken or signature_of(self.directory(run_id).record_path) is None
+
+    def being_repaired(self) -> str | None:
+        """A run whose record is damaged and whose guardian lives, so that its GPUs are not known; None if none.
+
+        Only for as long as a guardian takes to write the record again: a bad record must not hold up other runs.
+        """
+        now = time.monotonic()
+        for run_id, since in self._unreadable.items():
+            is_new = run_id not in self._loaded and now - since < UNREADABLE_SECONDS
+            if is_new and is_locked(self.directory(run_id).lock_path):
+                return run_id
+        return None
 
     def _is_waiting(self, run_id: str, last: LoadedRun | None) -> bool:
         return run_id in self._other if last is None else isinstance(last.run.state, Queued)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import methodcaller
+from typing import NamedTuple
 
 _FRONT = 12  # columns of what is before the arguments in a name that go before the names of arguments
 _LEAST_FRONT = 4
@@ -83,21 +84,38 @@ def short_names(names: Iterable[str], width: int, mark: str = "…", others: Col
     """What the arguments in these names are called in a table: each the same in every row.
 
     They are cut as far as the widest name needs, but not beyond what no other argument, nor one of the `others`,
-    begins with. A name that does not even fit then takes nothing from the others.
+    begins with; one of the `others`, which no name shows, may begin alike where a name has no room otherwise. A name
+    that does not even fit then takes nothing from the others.
     """
     parts = list(map(_parts, names))
+    rows = [_NamedValues.of(front, arguments, width) for front, arguments in parts]
     least = _least_names(parts, others)
+    without_others = _least_names(parts, ())
+    if any(_columns_of(row.names, without_others) <= row.room < _columns_of(row.names, least) for row in rows):
+        least = without_others
     shown = dict(zip(least, least, strict=True))
-    for front, arguments in sorted(parts, key=lambda part: -columns_of(" ".join(part[1]))):
-        keys = [word.partition("=")[0] for word in arguments if "=" in word]
-        room = width - columns_of(" ".join(arguments)) + sum(map(columns_of, keys))
-        if _columns_of(keys, least) > room:
+    for row in sorted(rows, key=lambda row: row.room - _columns_of(row.names, shown)):
+        if _columns_of(row.names, least) > row.room:
             continue
-        before = min(columns_of(front), _FRONT) + bool(front)
-        while _columns_of(keys, shown) > room - before and (able := [key for key in keys if shown[key] != least[key]]):
+        room = row.room - row.before
+        while _columns_of(row.names, shown) > room and (able := [key for key in row.names if shown[key] != least[key]]):
             longest = max(able, key=lambda key: columns_of(shown[key]))
             shown[longest] = _shorter(longest, columns_of(shown[longest]), least[longest], mark)
     return shown
+
+
+class _NamedValues(NamedTuple):
+    """The arguments in a name, how many columns what is before them takes, and the room for what they are called."""
+
+    names: Sequence[str]
+    before: int
+    room: int
+
+    @classmethod
+    def of(cls, front: str, arguments: Sequence[str], width: int) -> _NamedValues:
+        names = [word.partition("=")[0] for word in arguments if "=" in word]
+        room = width - columns_of(" ".join(arguments)) + sum(map(columns_of, names))
+        return cls(names, min(columns_of(front), _FRONT) + bool(front), room)
 
 
 def _columns_of(keys: Iterable[str], shown: Mapping[str, str]) -> int:

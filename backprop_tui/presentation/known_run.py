@@ -168,6 +168,13 @@ def step_text(run: KnownRun, *, cells: int | None = None) -> str:
     return "" if step is None else numbers.steps(step, total, cells=cells)
 
 
+def step_columns(run: KnownRun, cells: int) -> int:
+    """How many columns its steps need, also those that follow: `9/300` and `300/300`."""
+    text = step_text(run, cells=cells)
+    _, slash, total = text.rpartition("/")
+    return 2 * len(total) + 1 if slash and not text.startswith("ep") else len(text)
+
+
 def last_loss(run: KnownRun) -> float | None:
     """The newest value of the main loss, which may be NaN or infinite; None if it has none."""
     metrics = run.live.metrics if run.live is not None else run.record.get("metrics") or {}

@@ -83,6 +83,11 @@ def descendants(pid: int) -> list[int]:
     return pids
 
 
+def run_marker(run_folder: str) -> bytes:
+    """What the environment of every process of a run has, unless it was cleared."""
+    return b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
+
+
 def with_marker(marker: bytes) -> list[int]:
     """Returns processes of this user started with `NAME=value` in their environment, by a scan of all of /proc."""
     pids: list[int] = []

@@ -10,7 +10,7 @@ from backprop_tui.domain.live import Leftover, list_leftovers
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, is_alive, send_signal, state_of
 from backprop_tui.processes.inspection import Inspected, inspect, readers_of_others, short_command
 from backprop_tui.processes.linux import is_subreaper_refused
-from backprop_tui.processes.tree import descendants, in_session, with_marker
+from backprop_tui.processes.tree import descendants, in_session, run_marker, with_marker
 from backprop_tui.processes.users import user_name
 from backprop_tui.runner.script import ScriptProcess
 
@@ -26,7 +26,7 @@ class Tree:
         """`script` None: it is gone, and only what it left behind is found; `leader` is its identity, if known."""
         self._script = script
         self._leader = leader if script is None else script.identity
-        self._marker = b"BACKPROP_RUN_DIR=" + os.fsencode(run_folder)
+        self._marker = run_marker(run_folder)
         self._everywhere = script is None or script.adopted or is_subreaper_refused()
         self._unsignalled_readers: set[Identity] = set()
         self.wait_statuses: dict[int, int] = {}  # of noted orphans that this process has reaped

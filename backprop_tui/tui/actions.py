@@ -341,7 +341,7 @@ SETTINGS_ACTIONS = _group(
 )
 HELP_ACTIONS = _group(
     "",
-    _action("find", "slash", "find a key", shown="/"),
+    _action("find", "slash", "find a key or word", shown="/"),
     *_SCROLL,
     _action("back", "escape", "back", shown="esc"),
     _action("close", "q question_mark", "back", method="dismiss"),

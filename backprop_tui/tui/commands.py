@@ -79,24 +79,25 @@ class CommandRunner(RunRequests):
 
         label = self._label(run_ids)
         undo = partial(edit_back, self._session, before, edit, timebox, label)
-        return await self._edit(run_ids, requests, undo, summary)
+        return await self._edit(run_ids, requests, undo, f"{label} changed", summary)
 
     async def _edit(
         self,
         run_ids: Sequence[str],
         requests: Callable[[], Sequence[AnyControlRequest]],
         undo: Callable[[], str],
+        label: str,
         done: str,
     ) -> CommandResult:
         """Makes requests that `undo` takes back."""
         with self._undo.changing():
-            result = await self._control(run_ids, requests, done, shows_end=False)
+            result = await self._control(run_ids, requests, done, shows_end=False, label=label)
             if result.done:
                 self._undo.push(UndoStep(undo=undo))
             return result
 
-    async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
-        """Pins a run as the only baseline of its group, or unpins it."""
+    async def pin_baseline(self, run_id: str, group: str, *, pinned: bool, name: str) -> CommandResult:
+        """Pins a run as the only baseline of its group, or unpins it; `name` is what is pinned: it, or its setting."""
         from backprop_tui.client.control import baseline_requests
         from backprop_tui.domain.requests import EditRequest
 
@@ -107,11 +108,15 @@ class CommandRunner(RunRequests):
             before.extend(self._stored_runs([request.run_id for request in made]))
             return made
 
-        done = f"the baseline of {group}" if pinned else "unpinned"
+        done = f"{name} is {'now' if pinned else 'no longer'} the baseline"
         changed = EditRequest(baseline=pinned)
-        label = self._label([run_id])
-        undo = partial(edit_back, self._session, before, changed, None, label)
-        return await self._edit([run_id], requests, undo, done)
+        label = sanitize(group)
+
+        def undo() -> str:
+            edit_back(self._session, before, changed, None, name)
+            return f"{label}: the baseline is as before"
+
+        return await self._edit([run_id], requests, undo, label, done)
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         """Queues ended runs again, each from its newest intact checkpoint, with the options that it had."""
@@ -312,10 +317,14 @@ class CommandRunner(RunRequests):
         done: str,
         *,
         shows_end: bool = True,
+        label: str = "",
     ) -> CommandResult:
-        """Makes requests to runs and waits until they are done; `shows_end` says how those ended that have."""
+        """Makes requests to runs and waits until they are done; `shows_end` says how those ended that have.
+
+        `label` is what the message begins with, if not with the names of the runs.
+        """
         recorded = threading.Event()
-        label = self._label(run_ids)
+        label = label or self._label(run_ids)
 
         def work() -> CommandResult:
             from backprop_tui.client.control import ControlOutcome, Refusal, wait_for_all

@@ -116,9 +116,18 @@ def test_words_of_other_tools_are_answered_with_the_line(typed: str, answer: str
     ("typed", "answer"),
     [
         ("lst", "did you mean list?"),
-        ("rnu train.py", "did you mean run?"),
-        ("RESUME x", "did you mean resume?"),
-        ("reusme x", "did you mean resume?"),
+        ("rnu train.py", "did you mean backprop-tui run train.py?"),
+        ("rnu", "did you mean run?"),
+        ("RESUME x", "did you mean backprop-tui resume x?"),
+        ("reusme x", "did you mean backprop-tui resume x?"),
+        ("stpo x --now", "did you mean backprop-tui stop x --now?"),
+        ("kil", "did you mean kill? With time to save: backprop-tui stop RUN; at once: backprop-tui stop --now RUN"),
+        ("kil x", "did you mean kill? With time to save: backprop-tui stop x; at once: backprop-tui stop --now x"),
+        ("resatrt x", "did you mean restart? From its newest checkpoint: backprop-tui resume x;"),
+        ("cancle x", "did you mean backprop-tui cancel x?"),
+        ("kill x --help", "at once: backprop-tui stop --now x"),
+        ("timebox", "for what it means, type: backprop-tui help timebox"),
+        ("what is a slice?", "for what it means, type: backprop-tui help slice"),
         ("x stop", "the command comes first: backprop-tui stop x"),
         ("-m 5 run train.py", "the command comes first: backprop-tui run -m 5 train.py"),
         ("-m 5 train.py", "the command comes first: backprop-tui run -m 5 train.py"),
@@ -162,11 +171,28 @@ def test_words_of_other_tools_are_answered_with_the_line(typed: str, answer: str
         ("run --max_run_minutes 3 train.py", "did you mean --max-run-minutes?"),
         ("run --bg train.py", "did you mean --detach?"),
         ("run --memory 8G train.py", "did you mean --min-free-ram?"),
-        ("clean --days 30", "are required: --older-than; type: backprop-tui clean --older-than AGE"),
+        ("clean --days 30", "unknown option --days; did you mean --older-than?"),
+        ("clean --older 30d", "unknown option --older; did you mean --older-than?"),
+        ("clean --foo 30d", "are required: --older-than; type: backprop-tui clean --older-than AGE"),
+        ("queue move x --too 3", "unknown option --too; did you mean --to?"),
+        ("run --time-box 5 train.py", "unknown option --time-box; did you mean --max-run-minutes?"),
+        ("run --sweeps lr=1,2 train.py", "unknown option --sweeps; did you mean --sweep?"),
+        ("list --status faild", "--status: 'faild' is not a status; use waiting"),
+        ("list --status faild", "did you mean --status failed?"),
+        ("export --format cvs", "did you mean --format csv?"),
+        ("run --gpu-probe nvlm train.py", "--gpu-probe: invalid choice: 'nvlm'"),
+        ("run --gpu-probe nvlm train.py", "did you mean --gpu-probe nvml?"),
+        ("export --format tsvx", "--format: invalid choice: 'tsvx'"),
     ],
 )
 def test_mistakes_are_answered_with_what_was_meant(typed: str, answer: str) -> None:
     assert answer in _refusal(typed)
+
+
+@pytest.mark.parametrize("line", ["helq run", "kill --help", "stpo --help", "--hlep run"])
+def test_a_suggestion_prints_no_help(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _refusal(line)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("word", ["frobnicate", "x", "rum", "-z", "--lr"])

@@ -82,6 +82,20 @@ def test_a_command_line_is_named_after_the_script_in_it(workplace: Path) -> None
     assert command_program(["/bin/sh", "-c", "make x"], cwd=str(workplace), environment=PATH).name == "make"
 
 
+@pytest.mark.parametrize(("scripts", "meant"), [(["train.py"], "train.py"), (["train.py", "trace.sh"], "tar")])
+def test_the_only_script_here_that_begins_like_an_unknown_command_is_nearer_than_a_program(
+    workplace: Path, scripts: list[str], meant: str
+) -> None:
+    for name in scripts:
+        _written(workplace / name, "")
+    _written(workplace / "tra.txt", "")
+    tools = workplace / "tools"
+    tools.mkdir()
+    _written(tools / "tar", "", 0o755)
+    with pytest.raises(NotFound, match=rf"tra: not on PATH; did you mean {meant}\?"):
+        command_program(["tra"], cwd=str(workplace), environment={"PATH": str(tools)})
+
+
 def test_an_unknown_command_is_refused_with_the_nearest_name(workplace: Path) -> None:
     tools = workplace / "tools"
     tools.mkdir()

@@ -92,6 +92,13 @@ def test_the_clearest_of_several_flags_is_chosen() -> None:
         ("--gradient-clipping 1", {}),  # similar to none: another module may define it
         ("out -- --bacth-size", {}),
         ("bacth-size=8", {}),
+        ("----batch-size 8", {"----batch-size": "--batch-size"}),
+        ("---bacth-size=8", {"---bacth-size": "--batch-size"}),
+        ("—batch-size 8", {"—batch-size": "--batch-size"}),
+        ("-amp", {"-amp": "--amp"}),
+        ("-batch-size 8", {}),  # -b with a value behind it
+        ("-no-amp", {"-no-amp": "--no-amp"}),
+        ("-b8 -1e-3", {}),
     ],
 )
 def test_an_option_that_is_similar_to_a_defined_one_is_misspelled(words: str, meant: dict[str, str]) -> None:

@@ -48,6 +48,9 @@ def test_names_of_arguments_keep_what_tells_them_from_others_of_the_run() -> Non
     assert fitted_name(name, 17) == "tra… lr=3e-3 s=30"
     table = short_names([name], 18, others=["lr", "seed", "steps"])
     assert fitted_name(name, 18, table=table) == "tra… lr=3e-3 st=30"
+    for width, shown in ((13, "lr=3e-3 st=30"), (12, "lr=3e-3 s=30"), (11, "lr=3e-3 30")):
+        table = short_names([name], width, others=["lr", "seed", "steps"])
+        assert fitted_name(name, width, table=table) == shown
 
 
 def test_in_a_table_an_argument_has_one_name_in_all_rows() -> None:

@@ -92,8 +92,8 @@ class FakeCommands(CommandRunner):
     async def edit(self, run_ids: Sequence[str], **changes: Any) -> CommandResult:
         return self._record("edit", *run_ids, changes)
 
-    async def pin_baseline(self, run_id: str, group: str, *, pinned: bool) -> CommandResult:
-        return self._record("pin" if pinned else "unpin", run_id, group)
+    async def pin_baseline(self, run_id: str, group: str, *, pinned: bool, name: str) -> CommandResult:
+        return self._record("pin" if pinned else "unpin", run_id, group, name)
 
     async def resume(self, run_ids: Sequence[str]) -> CommandResult:
         return self._record("resume", *run_ids)

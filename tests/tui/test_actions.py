@@ -8,6 +8,7 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.domain.governor.governor_state import GovernorMode
 from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.status import Status
+from backprop_tui.presentation.glossary import GLOSSARY
 from backprop_tui.presentation.machine import HELD
 from backprop_tui.presentation.states import status_word
 from backprop_tui.tui import Mode
@@ -202,7 +203,7 @@ async def test_the_help_says_that_there_is_more_below_and_goes_to_its_end() -> N
         rows = len(draw_help(80, UNICODE))
         assert page.shown_text.splitlines()[-1] == f"  {rows - page.size.height + 1} more rows below"
         await stage.pilot.press("G")
-        assert "less what runs that just started may take" in page.shown_text.splitlines()[-1]
+        assert GLOSSARY[-1].text in page.shown_text.splitlines()[-1]
         await stage.pilot.press("g")
         assert "more rows below" in page.shown_text.splitlines()[-1]
 
@@ -282,3 +283,10 @@ def test_the_meanings_of_words_begin_in_one_column(search: str) -> None:
                 row = next(row for row in lines if row.startswith(f"  {term.glyph} {term.name} "))
                 columns.add(row.index(f" {term.text[:12]}"))
         assert len(columns) <= 1
+
+
+@pytest.mark.parametrize("search", ["timebox", "what is a timebox"])
+def test_the_word_that_is_searched_for_is_explained_first(search: str) -> None:
+    lines = [text_of(line) for line in draw_help(120, UNICODE, search=search)]
+    title = lines.index("  States, symbols and terms")
+    assert lines[title + 1].split()[0] == "timebox"

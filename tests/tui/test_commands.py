@@ -134,20 +134,20 @@ def test_leaving_waits_no_longer_than_it_may(runner: CommandRunner, monkeypatch:
 def test_an_edit_is_recorded_and_summarised(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.ended("abc", name="old")
     result = play(runner.edit(["abc"], name="new", tags=("a", "a", ""), priority=3))
-    assert (result.done, result.message) == (True, "abc: renamed to new, tags a, priority 3")
+    assert (result.done, result.message) == (True, "abc changed: renamed to new, tags a, priority 3")
     assert (directory.read().name, directory.read().tags) == ("new", ("a",))
 
 
 def test_a_timebox_may_be_taken_away(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.queued("abc")
-    assert play(runner.edit(["abc"], max_run_seconds=float("inf"))).message == "abc: no time limit"
+    assert play(runner.edit(["abc"], max_run_seconds=float("inf"))).message == "abc changed: no time limit"
     assert directory.read().spec.max_run_seconds is None
 
 
 def test_a_threshold_of_a_waiting_run_is_changed(runner: CommandRunner, runs: Runs) -> None:
     directory = runs.queued("abc")
     result = play(runner.edit(["abc"], thresholds=Thresholds(min_free_ram_bytes=0)))
-    assert (result.done, result.message) == (True, "abc: min_free_ram_gb 0")
+    assert (result.done, result.message) == (True, "abc changed: min_free_ram_gb 0")
     assert directory.read().spec.limits.min_free_ram_bytes == 0
 
 

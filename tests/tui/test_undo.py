@@ -234,11 +234,12 @@ def test_a_threshold_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
 
 def test_a_pinned_baseline_is_taken_back(runner: CommandRunner, runs: Runs) -> None:
     first, second = runs.ended("a", group="g"), runs.ended("b", group="g")
-    play(runner.pin_baseline("a", "g", pinned=True))
-    play(runner.pin_baseline("b", "g", pinned=True))
-    assert undo(runner) == "Undone. 2 runs: as before the edit"
+    play(runner.pin_baseline("a", "g", pinned=True, name="lr=1"))
+    result = play(runner.pin_baseline("b", "g", pinned=True, name="lr=2"))
+    assert result.message == "g: lr=2 is now the baseline"
+    assert undo(runner) == "Undone. g: the baseline is as before"
     assert (first.read().baseline, second.read().baseline) == (True, False)
-    assert undo(runner) == "Undone. a: not the baseline"
+    assert undo(runner) == "Undone. g: the baseline is as before"
     assert not first.read().baseline
 
 

@@ -26,6 +26,7 @@ from backprop_tui.presentation.known_run import (
     running_seconds,
     share_done,
     slice_text,
+    step_columns,
     step_text,
 )
 from backprop_tui.presentation.objective import best_of, rank_records
@@ -332,6 +333,7 @@ class RunListView:
     history_from: int = 0
     gpu_cells: int = LEAST_GPU_CELLS
     used: AbstractSet[str] = field(default_factory=frozenset)
+    step_cells: int = 0  # that steps need, 0 while none is known
 
     def column(self, key: str) -> RunField | None:
         """The column of a key, under a name that no other one has."""
@@ -399,6 +401,7 @@ def run_list_view(snapshot: Snapshot, options: RunListOptions) -> RunListView:
         history_from=_history_from(first, rest, options.sort) if unfinished else 0,
         gpu_cells=_gpu_cells(unfinished, snapshot.host),
         used=_used_columns(unfinished),
+        step_cells=max((step_columns(run, STEP_CELLS) for run in _active(unfinished)), default=0),
     )
 
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.presentation.fitting import short_names
+from backprop_tui.presentation.fitting import least_columns, short_names
 from backprop_tui.presentation.numbers import percent_done
 from backprop_tui.presentation.run_fields import own_result
 from backprop_tui.presentation.run_line import BEST, RunLine, Tone
@@ -63,6 +63,8 @@ _LEAST_CLAUSE = 8
 _LEFT_AND_KEY = 9  # wide enough for the key that extends the timebox
 _EXTEND = BY_ID["time"].shown
 _LEAST_NARROW_NAME = 8
+_LEAST_STEP = 6  # cells, for its heading
+_MEASURED = 64  # unfinished runs whose names decide about the width of their column
 NARROW = 46
 
 
@@ -176,12 +178,24 @@ def run_columns(
     return RunColumns(width=width, line_from_step=line_from_step, space=space, left_out=left_out, **shown)
 
 
-def list_columns(view: RunListView, width: int, glyphs: Glyphs) -> RunColumns:
-    """The columns of unfinished runs for these rows, and what arguments are called in their names."""
+def list_columns(view: RunListView, width: int, glyphs: Glyphs, step: int = 0) -> RunColumns:
+    """The columns of unfinished runs for these rows, and what arguments are called in their names.
+
+    Steps need `step` cells; 0 is not known.
+    """
     columns = run_columns(width, view.hidden, view.gpu_cells, view.used)
+    newest = [short for _, short in view.unfinished_names[:_MEASURED]]
+    columns = _with_room_for(columns, 2 + least_columns(newest, view.options, shared_front=False), step)
     names = [name if cell_len(name) <= columns.name else short for name, short in view.unfinished_names]
     names += view.names if view.history_from >= len(view.rows) else ()
     return replace(columns, called=short_names(names, columns.name, glyphs.clipped, view.options))
+
+
+def _with_room_for(columns: RunColumns, name: int, step: int) -> RunColumns:
+    """Names get the cells that they need and that steps do not; `step` 0 is not known."""
+    spare = columns.step - max(_LEAST_STEP, step + 1) if step else 0
+    more = max(0, min(spare, name - columns.name))
+    return replace(columns, name=columns.name + more, step=columns.step - more)
 
 
 def _narrow(width: int) -> RunColumns:

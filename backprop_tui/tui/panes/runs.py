@@ -146,6 +146,7 @@ class RunsTable(LineWidget, can_focus=True):
         super().__init__(glyphs=glyphs, id=id)
         self.view = RunListView(rows=(), shown=0, total=0)
         self._columns = run_columns(80)
+        self._step_cells = 0
         self._history = history_columns(80, ())
         self._placed_for: tuple[object, ...] = ()
         self.beginning: BeginningView | None = None
@@ -287,12 +288,14 @@ class RunsTable(LineWidget, can_focus=True):
     def _place_columns(self, view: RunListView, width: int) -> None:
         """Finds the columns that fit; they stay the same objects, which are compared quickly, while none can change."""
         first = view.sort.key if view.sort is not None else None
+        self._step_cells = view.step_cells or self._step_cells  # stay while the next run has no step yet
+        needs = view.gpu_cells, view.used, self._step_cells
         names = view.names, view.unfinished_names, view.options, view.history_from >= len(view.rows)
-        placed_for = width, view.hidden, view.gpu_cells, view.used, view.history, first, view.shared, view.asked, names
+        placed_for = width, view.hidden, needs, view.history, first, view.shared, view.asked, names
         if placed_for == self._placed_for:
             return
         self._placed_for = placed_for
-        self._columns = list_columns(view, width, self.glyphs)
+        self._columns = list_columns(view, width, self.glyphs, self._step_cells)
         history = ended_columns(view, width, self.glyphs)
         self._history = self._history if history == self._history else history
 

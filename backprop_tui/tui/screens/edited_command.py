@@ -89,7 +89,8 @@ def listed_values(text: str) -> tuple[str, ...]:
 class EditedCommand:
     """`text` is the whole command line; `origin` are the arguments it began with: those of `source` if there is one.
 
-    `a,b,c` is a sweep if it was typed as the value of an argument that had no comma before; `chosen` overrides that.
+    `a,b,c` and `1..3` are sweeps if they were typed as the value of an argument that was no list before; `chosen`
+    overrides that.
     """
 
     text: str = ""
@@ -252,7 +253,7 @@ class EditedCommand:
         """Whether there is a list that is one value because nobody chose, with ctrl+s or in the other run."""
         named = self._named()
         return any(
-            not (row.sweep or named[row.place][0] in self.chosen or (self.has_source and _has_comma(row.before)))
+            not (row.sweep or named[row.place][0] in self.chosen or (self.has_source and _has_list(row.before)))
             for row in self._lists()
         )
 
@@ -286,7 +287,7 @@ class EditedCommand:
         if not listed_values(argument.text):
             return False
         before = dict(zip(identities(self.origin), self.origin, strict=True)).get(identity)
-        return self.chosen.get(identity, identity in self.typed and "," in argument.text and not _has_comma(before))
+        return self.chosen.get(identity, identity in self.typed and not _has_list(before))
 
     def _with_arguments(self, arguments: Sequence[Argument]) -> EditedCommand:
         before, _ = split_command(self.text)
@@ -313,8 +314,9 @@ def _is_choice(value: str, choices: Sequence[str]) -> bool:
         return False
 
 
-def _has_comma(argument: Argument | None) -> bool:
-    return argument is not None and "," in argument.text
+def _has_list(argument: Argument | None) -> bool:
+    """Whether a value had commas or was a range before: then it stays one."""
+    return argument is not None and ("," in argument.text or bool(listed_values(argument.text)))
 
 
 def _identity(word: str) -> Identity:

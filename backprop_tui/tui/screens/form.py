@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, takewhile
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -19,6 +20,7 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input, Label
+from textual.widgets.input import Selection
 
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.tui.actions import FORM_ACTIONS, bindings
@@ -48,11 +50,28 @@ class FieldInput(LineInput):
         self.replace(sanitize(join_lines(event.text, self.value[:start])), start, end)
 
 
+def row_starts(text: str, width: int) -> list[int]:
+    """The cells at which rows of a text begin, behind a blank where there is one; the last row has room for a cursor.
+
+    All cells of the text are in the rows, none of which is wider than `width`.
+    """
+    starts, cell, behind_blank = [0], 0, 0
+    for character in text:
+        size = cell_len(character)
+        while starts[-1] < cell and cell + size > starts[-1] + width:
+            starts.append(behind_blank if behind_blank > starts[-1] else cell)
+        cell += size
+        behind_blank = cell if character == " " else behind_blank
+    return [*starts, cell] if cell >= starts[-1] + width else starts
+
+
 class WrappedInput(FieldInput):
     """All of its text is visible, in several rows if it needs them. Textual's Input has one row that scrolls."""
 
+    _is_dragged = False  # the mouse selects text
+
     def rows(self, width: int) -> int:
-        return 1 if width <= 0 else 1 + cell_len(self.value) // width
+        return 1 if width <= 0 else len(row_starts(self.value, width))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return self.rows(width)
@@ -72,12 +91,39 @@ class WrappedInput(FieldInput):
             text.pad_right(1)
             text.stylize(self.get_component_rich_style("input--cursor"), self.cursor_position, self.cursor_position + 1)
         options = self.app.console_options.update_width(self.content_width + 1)
-        strip = Strip(self.app.console.render(text, options)).crop(y * width, (y + 1) * width)
+        starts = [*row_starts(self.value, max(1, width)), self.content_width + 1]
+        start, end = (starts[min(row, len(starts) - 1)] for row in (y, y + 1))
+        strip = Strip(self.app.console.render(text, options)).crop(start, end)
         return strip.extend_cell_length(width).apply_style(self.rich_style)
 
-    async def _on_mouse_down(self, event: events.MouseDown) -> None:
+    def _index_at(self, event: events.MouseEvent) -> int:
+        """The character under the mouse, at most that behind the last one of its row."""
         x, y = event.get_content_offset_capture(self)
-        self.cursor_position = min(len(self.value), x + y * self.scrollable_content_region.width)
+        starts = row_starts(self.value, max(1, self.scrollable_content_region.width))
+        row = max(0, min(y, len(starts) - 1))
+        end = starts[row + 1] - 1 if row + 1 < len(starts) else cell_len(self.value)
+        cell = max(0, min(starts[row] + x, end))
+        return sum(1 for _ in takewhile(lambda cells: cells <= cell, accumulate(map(cell_len, self.value))))
+
+    async def _on_mouse_down(self, event: events.MouseDown) -> None:
+        """Textual's handlers know one row."""
+        event.prevent_default()
+        self.selection = Selection.cursor(self._index_at(event))
+        self._is_dragged = True
+        self.capture_mouse()
+
+    async def _on_mouse_move(self, event: events.MouseMove) -> None:
+        event.prevent_default()
+        if self._is_dragged:
+            self.selection = Selection(self.selection.start, self._index_at(event))
+
+    async def _on_mouse_up(self, event: events.MouseUp) -> None:
+        event.prevent_default()
+        self.release_mouse()
+
+    async def _on_mouse_release(self, event: events.MouseRelease) -> None:
+        event.prevent_default()
+        self._is_dragged = False
 
 
 class Form(LeftByClick, ModalScreen[tuple[str, ...] | None]):

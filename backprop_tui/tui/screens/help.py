@@ -12,6 +12,8 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.similar import nearest
+from backprop_tui.presentation.glossary import asked_word
 from backprop_tui.tui.action import Action, Scope
 from backprop_tui.tui.actions import (
     ACTIONS,
@@ -166,9 +168,12 @@ def draw_help(
     rows = [row for row in _rows(commands, actions) if row.text and _matches(row.keys, row.text, search)]
     symbols = _symbols(width, search, glyphs)
     if not rows and not symbols:
-        return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.", width, glyphs), Token.MUTED),)]
-    lines += _key_columns(rows, width, first)
-    return [*lines, *([(), (Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
+        near = nearest(asked_word(search), [term.name for term in glossary(glyphs)])
+        meant = "" if near is None else f" Did you mean {near}?"
+        return [*lines, (Piece(clip(f"  Nothing matches {sanitize(search)}.{meant}", width, glyphs), Token.MUTED),)]
+    if rows:
+        lines += [*_key_columns(rows, width, first), ()]
+    return [*lines, *([(Piece("  States, symbols and terms", bold=True),)] if symbols else ()), *symbols]
 
 
 def _rows(commands: Sequence[UserCommand], actions: Sequence[Action]) -> Iterator[_Row]:
@@ -222,8 +227,9 @@ def _key_lines(row: _Row, width: int) -> Iterator[Line]:
 
 
 def _symbols(width: int, search: str, glyphs: Glyphs) -> list[Line]:
-    """Returns what each state, mark, term and setting means, of those that match."""
+    """Returns what each state, mark, term and setting means, of those that match; that of this name comes first."""
     terms = [term for term in glossary(glyphs) if term.matches(search)]
+    terms.sort(key=lambda term: not term.is_named(search))
     lines: list[Line] = []
     for is_setting in (False, True):  # the names of settings are longer
         alike = [term for term in terms if term.setting == is_setting]

@@ -226,7 +226,8 @@ class MainScreen(DialogsScreen):
             self.tell("Select a run of a group first", bad=True)
             return
         is_pinned = bool(run.record.get("baseline")) if pane is None else pane.is_pinned
-        self.work(self._run_actions.pin(run, pinned=not is_pinned))
+        name = sanitize(run.arguments or run.label) if pane is None else pane.row_name
+        self.work(self._run_actions.pin(run, pinned=not is_pinned, name=name))
 
     # How the runs are shown
 

@@ -25,6 +25,7 @@ from backprop_tui.tui.commands import CommandRunner
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip, hints
 from backprop_tui.tui.run_requests import RunSource, submit_lines
+from backprop_tui.tui.screens.command_check import CommandCheck
 from backprop_tui.tui.screens.completion import CompletingForm
 from backprop_tui.tui.screens.draft import (
     COMMAND,
@@ -47,13 +48,12 @@ from backprop_tui.tui.screens.draft import (
 )
 from backprop_tui.tui.screens.edited_command import ArgumentRow, EditedCommand
 from backprop_tui.tui.screens.form import INDENT, FieldInput
-from backprop_tui.tui.start_verdict import StartVerdict
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 
-DEBOUNCE_SECONDS = 0.35
 _KEYS = "ctrl+z undo · ctrl+r history · ctrl+e $EDITOR · ctrl+l clear"
 _TABLE_KEYS = "ctrl+z undo · ctrl+d remove · ctrl+r history · ctrl+e $EDITOR"
+_READ_SECONDS = 0.5
 _ADVICE = "advice"  # the change that the cause of a failure advises
 
 
@@ -88,12 +88,12 @@ class NewRun(CompletingForm):
         self._pending: ArgumentTable.Changed | None = None  # the text in the table that is not in the command yet
         self._changes: list[tuple[str, _State]] = []  # what was changed, and the state before
         self._recent = RecentDrafts(commands.recent_commands)
-        self._changed = asyncio.Event()
-        self._verdict: StartVerdict | None = None
-        self._refusal = self._error = self._queued = ""  # of the dry run, and of what was typed or done last
+        self._check = CommandCheck(commands, self._read_drafts, self._show_verdict)
+        self._error = self._queued = ""  # of what was typed or done last
         self._busy = self._is_open = False
         self._default_launcher = ""  # of the settings, which are being read
-        self._has_asked = False  # enter named the choice between one run and a sweep
+        self._has_asked = False  # enter named the choice between one run and a sweep, or what may be wrong
+        self._unread_until = 0.0  # until then enter was pressed before the question could be read
         self._note = "" if source is None else source.warning or ""
         if source is not None and draft[COMMAND] != sanitize(draft[COMMAND]):
             self._note = "characters that a terminal cannot show are replaced in this command"
@@ -140,7 +140,7 @@ class NewRun(CompletingForm):
 
     def on_mount(self) -> None:
         self.refresh_state()
-        self.run_worker(self._follow_verdict(), group="verdict")
+        self.run_worker(self._check.follow(), group="verdict")
         self.run_worker(self._show_defaults(), group="default")
 
     def first_focus(self) -> Widget:
@@ -172,7 +172,7 @@ class NewRun(CompletingForm):
         """Has the command checked with the text in the table, as if that were in it already."""
         self._error, self._queued, self._has_asked = "", "", False
         self._pending = self._table.pending
-        self._changed.set()
+        self._check.again()
         self._draw_heading()
         self.draw_status()
 
@@ -227,19 +227,19 @@ class NewRun(CompletingForm):
     def status(self) -> Sequence[Line]:
         """Returns interpreter, warnings, verdict, the last error or result, and keys."""
         lines: list[Line] = []
-        python = None if self._verdict is None else self._verdict.python
-        if python:
-            lines += self.named_lines("Python", python)
+        verdict = self._check.verdict
+        if verdict is not None and verdict.python:
+            lines += self.named_lines("Python", verdict.python)
         if self._is_open:
             lines += self.wrapped_lines(same_as(self._placed), Token.MUTED)
-        warning = None if self._verdict is None else self._verdict.warning
         hint = "" if self._state.fields[SWEEP] else self._judged.sweep_hint(asks=self._has_asked)
         if (runs := len(self._commands_typed)) > 1:
             asks = "enter again: " if self._has_asked else ""
             hint = f"{asks}{runs} runs, one for each command, which may run at the same time"
         stale, left = self._judged.outdated_output(), left_out(self._state.fields[COMMAND])
         refused = self._judged.refusals(asks=self._has_asked)
-        unknown = () if self._verdict is None else set(self._verdict.misspelled).difference(self._judged.misspelled())
+        warning = None if verdict is None else verdict.warning
+        unknown = () if verdict is None else set(verdict.misspelled).difference(self._judged.misspelled())
         for text in filter(None, (self._note, left, stale, warning, *unknown, *refused, hint)):
             lines += self.marked_lines("conservative", text, Token.WARN)
         lines += self._verdict_lines()
@@ -252,15 +252,17 @@ class NewRun(CompletingForm):
         return [*lines, tuple(hints(shown, self.glyphs.between))]
 
     def _verdict_lines(self) -> list[Line]:
-        if self._refusal and self._refusal != self._error:
-            return self.marked_lines("failed", self._refusal, Token.BAD)
-        if self._is_empty or self._refusal:
+        verdict, refusal = self._check.verdict, self._check.refusal
+        if refusal and refusal != self._error:
+            return self.marked_lines("failed", refusal, Token.BAD)
+        if self._is_empty or refusal:
             return []
-        if self._verdict is None:
+        if verdict is None:
             return [(Piece(f"checking {self.glyphs.clipped}", Token.MUTED),)]
         if self._edits:
-            return self.marked_lines(*self._verdict.of_waiting(moves=self._state.fields["priority"] != self._priority))
-        return self.marked_lines(*self._verdict.sentence(self._judged.doubt), bold=True)
+            moves = self._state.fields["priority"] != self._priority
+            return self.marked_lines(*verdict.of_waiting(moves=moves))
+        return self.marked_lines(*verdict.sentence(self._judged.doubt), bold=True)
 
     # What is typed
 
@@ -404,40 +406,18 @@ class NewRun(CompletingForm):
 
     # What becomes of it
 
-    async def _follow_verdict(self) -> None:
-        """Does one dry run at a time, when the fields have not changed for a moment."""
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            await asyncio.sleep(DEBOUNCE_SECONDS)
-            if self._changed.is_set():
-                continue
-            verdict, refusal = await self._dry_run()
-            if not self._changed.is_set():
-                self._show_verdict(verdict, refusal)
+    async def _read_drafts(self) -> Sequence[Mapping[str, str]]:
+        await self.quote_path()
+        return self._drafts
 
-    def _show_verdict(self, verdict: StartVerdict | None, refusal: str) -> None:
-        self._verdict, self._refusal = verdict, refusal
+    def _show_verdict(self) -> None:
+        verdict = self._check.verdict
         command = self._state.command if verdict is None else self._state.command.with_syntax(verdict.syntax)
         if command != self._state.command and self.is_mounted:
             self._state = _State(command, self._state.fields)
             self._show_rows()
             self.find_completions()  # it may be a value of one of the options that are known now
         self.draw_status()
-
-    async def _dry_run(self) -> tuple[StartVerdict | None, str]:
-        """Returns the verdict, or why there is none; neither while there is nothing to try."""
-        await self.quote_path()
-        try:
-            lines = list(map(words_of, self._drafts))
-        except ValueError as error:
-            return None, str(error)
-        if self._is_empty:
-            return None, ""
-        try:
-            return await self._commands.dry_run(*lines), ""
-        except BackpropError as error:
-            return None, in_terms_of_fields(sanitize(str(error)), self._state.fields)
 
     @on(ArgumentTable.Submitted)
     def submit(self) -> None:
@@ -448,7 +428,7 @@ class NewRun(CompletingForm):
         self._queue(stay=True)
 
     def _queue(self, *, stay: bool) -> None:
-        if self._busy or self._table.refuses():
+        if self._busy or self._table.refuses() or self._clock() < self._unread_until:
             return
         if self._is_empty:
             self._error = "a command is missing: a script, or a command line"
@@ -461,11 +441,20 @@ class NewRun(CompletingForm):
             self.run_worker(self._submit(stay=stay), group="submit")
         self.draw_status()
 
+    def _clock(self) -> float:
+        return asyncio.get_running_loop().time()
+
     async def _submit(self, *, stay: bool) -> None:
         await self.quote_path()
-        self._error, submitted = "", self.draft
+        self._error, submitted, drafts = "", self.draft, self._drafts
+        await self._check.settle()
+        if not self._has_asked and self._is_undecided:
+            self._has_asked, self._unread_until = True, self._clock() + _READ_SECONDS
+            self._busy = self.is_closing = False
+            self.draw_status()
+            return
         try:
-            result = await self._carry_out(list(map(words_of, self._drafts)))
+            result = await self._carry_out(list(map(words_of, drafts)))
         except ValueError as error:
             result = CommandResult(done=False, message=str(error))
         self._busy = self.is_closing = False
@@ -474,7 +463,7 @@ class NewRun(CompletingForm):
             return
         self._error = "" if result.done else in_terms_of_fields(result.message, self._state.fields)
         self._queued = f"queued {' '.join(result.run_ids)}" if result.done else ""
-        self._changed.set()
+        self._check.again()
         self.draw_status()
 
     async def _carry_out(self, lines: Sequence[Sequence[str]]) -> CommandResult:

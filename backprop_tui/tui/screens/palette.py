@@ -22,6 +22,8 @@ from backprop_tui.config.kinds import WrongValue, as_text
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.similar import nearest
+from backprop_tui.presentation.glossary import asked_word, is_among
 from backprop_tui.presentation.run_fields import FIXED, all_columns
 from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.presentation.states import PROBLEM_STATUSES, status_word
@@ -46,6 +48,7 @@ _FAR = 1_000_000  # places in a queue
 _VALUE = 20  # cells of the value of a setting
 _MARGINS = 8  # cells of a row that are not text, with the frame and the scrollbar
 _EXPLAINS, _WITHIN = 0.5, 0.3  # the scores of an explanation, and of letters within a word (`oom` in `zoom`)
+_NAMED, _ASKED = 0.7, 1.0  # the scores of an explanation of the very word: after actions, unless it is asked for
 _IN_OUR_WORDS = {"job": "run", "jobs": "run", "experiment": "run", "colour": "color", "colours": "color"}
 _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
 
@@ -54,7 +57,7 @@ _ASSIGNMENT = re.compile(r"\s*([\w.]+)\s*=\s*(\S.*)")  # a setting and a value
 class PaletteEntry:
     """`key` is shown at the right end; `keywords` find the entry too. `searched`: only listed when it is searched.
 
-    Those that only explain something come `last`.
+    Those that only explain a word, which is `explains`, come last, unless that word or a question about it was typed.
     """
 
     title: str
@@ -62,11 +65,16 @@ class PaletteEntry:
     key: str = ""
     keywords: str = ""
     searched: bool = False
-    last: bool = False
+    explains: str = ""
 
     def score(self, search: str) -> float:
         """Returns how well a search matches, from 0 (not at all) to 1."""
-        return self._match(search) * (_EXPLAINS if self.last else 1.0)
+        asked = asked_word(search)
+        if not self.explains:
+            return self._match(search) or self._match(asked) * _EXPLAINS
+        if is_among(asked, [self.explains]):
+            return _NAMED if asked == search.strip() else _ASKED
+        return self._match(asked) * _EXPLAINS
 
     def _match(self, search: str) -> float:
         """Every word must be in the title or in the keywords; the start of a title's word is worth most."""
@@ -77,6 +85,11 @@ class PaletteEntry:
         if all(_begins_word(word, f"{title} {keywords}") for word in words):
             return 0.8
         return _WITHIN if all(word in f"{title} {keywords}" for word in words) else 0.0
+
+    def words(self) -> Iterator[str]:
+        """What a misspelled search may mean: of an explanation its word alone."""
+        texts = [self.explains] if self.explains else [self.title.removeprefix("Setting "), self.keywords]
+        yield from (word for text in texts for word in re.findall(r"[\w.]{3,}", text.lower()))
 
     def drawn(self, width: int, glyphs: Glyphs) -> Text:
         room = max(1, width - cell_len(self.key) - 1)
@@ -118,9 +131,14 @@ class PaletteProvider(ReadyProvider):
             yield PaletteEntry(title=f"Theme {name}", keywords="colors dark light", call=use)
 
     def hits(self, search: str) -> Iterator[Hit | DiscoveryHit]:
+        """What matches, else what matches the word that is spelled like the search."""
+        entries = list(self._entries(search))
+        scores = [entry.score(search) for entry in entries]
+        if search and not any(scores):
+            near = nearest(asked_word(search), {word for entry in entries for word in entry.words()})
+            scores = [0.0 if near is None else entry.score(near) for entry in entries]
         width, glyphs = min(WIDTH, self.app.size.width) - _MARGINS, self._dashboard.main.glyphs
-        for entry in self._entries(search):
-            score = entry.score(search)
+        for entry, score in zip(entries, scores, strict=True):
             if search and score:
                 yield Hit(score, entry.drawn(width, glyphs), entry.call, text=entry.title)
             elif not (search or entry.searched):
@@ -173,7 +191,7 @@ def help_entries(screen: MainScreen) -> Iterator[PaletteEntry]:
         if not term.setting:
             title = f"Help: {f'{term.glyph} {term.name}'.strip()}, {term.text}"
             explain = partial(screen.open_help, term.name)
-            yield PaletteEntry(title=title, keywords=term.also, call=explain, searched=True, last=True)
+            yield PaletteEntry(title=title, keywords=term.also, call=explain, searched=True, explains=term.name)
 
 
 def setting_entries(screen: MainScreen, search: str, settings: Settings | None = None) -> Iterator[PaletteEntry]:

@@ -72,8 +72,9 @@ class RunActions:
             if await self._confirm("Kill", "kill", *lines):
                 self._report(await self._commands.stop(_ids(runs), now=True))
 
-    async def pin(self, run: KnownRun, *, pinned: bool) -> None:
-        self._report(await self._commands.pin_baseline(run.id, str(run.record["group"]), pinned=pinned))
+    async def pin(self, run: KnownRun, *, pinned: bool, name: str) -> None:
+        """Pins a run as the baseline of its group, or unpins it; `name` is what the message calls it."""
+        self._report(await self._commands.pin_baseline(run.id, str(run.record["group"]), pinned=pinned, name=name))
 
     async def pause(self, targets: Targets) -> None:
         """Pauses the running ones; when all of them are paused, continues them."""

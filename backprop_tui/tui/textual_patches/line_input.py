@@ -6,6 +6,8 @@ backspace only after the key has bubbled to the application, that is after the l
 
 from __future__ import annotations
 
+import re
+
 from textual import events
 from textual.geometry import Size
 from textual.reactive import Reactive
@@ -21,7 +23,7 @@ _ACTIONS = {
     "end": "end",
     "ctrl+e": "end",
     "ctrl+u": "delete_left_all",
-    "ctrl+w": "delete_left_word",
+    "ctrl+w": "delete_shell_word",
     "ctrl+k": "delete_right_all",
     "enter": "submit",
 }
@@ -32,6 +34,11 @@ class LineInput(Input):
 
     def on_mount(self) -> None:
         self.cursor_blink = False  # blinking is traffic over a slow line
+
+    def action_delete_shell_word(self) -> None:
+        """Deletes back to a blank, as a shell does; Textual's own stops at dashes and leaves those of an option."""
+        before = self.value[: self.cursor_position]
+        self.delete(len(re.sub(r"\S*\s*$", "", before)), self.cursor_position)
 
     async def on_key(self, event: events.Key) -> None:
         action = _ACTIONS.get(event.key)

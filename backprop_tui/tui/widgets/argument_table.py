@@ -24,7 +24,7 @@ from backprop_tui.tui.widgets.line_widget import LineWidget
 
 _MAX_NAME = 28
 _POSITIONAL = "argument"
-_ADD = "add an argument; a,b,c in a value makes a sweep"
+_ADD = "add an argument; a,b,c or 1..3 as a value makes a sweep"
 
 
 @lazy_dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from textual.binding import BindingType
 from textual.geometry import Size
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE
 from backprop_tui.presentation.group_table import GroupTable, Parameter, group_table
 from backprop_tui.presentation.known_run import KnownRun
@@ -212,6 +213,18 @@ class GroupPane(ChartSurface):
         if row is None or self.table is None:
             return False
         return row.setting.is_baseline if row.member is None else row.member.run_id == self.table.baseline
+
+    @property
+    def row_name(self) -> str:
+        """The setting of the row under the cursor, such as `lr=1e-3`; of a single run also the seed."""
+        row, table = self.row, self.table
+        if row is None or table is None:
+            return ""
+        settings = zip(table.parameters, row.setting.values, strict=True)
+        run_id = None if row.member is None else row.member.run_id
+        members = () if self._group is None else self._group.members
+        label = next((run.arguments or run.label for run in members if run.id == run_id), "")
+        return sanitize(label or " ".join(f"{parameter.name}={value}" for parameter, value in settings) or "all runs")
 
     def move(self, rows: int) -> None:
         if self.tab == TABLE:

@@ -63,10 +63,13 @@ def test_a_sweep_survives_a_change_of_the_line_and_the_closing_of_the_form() -> 
     assert _words(EditedCommand.of(command.kept())) == _words(command)
 
 
-def test_a_range_is_a_value_until_it_is_switched() -> None:
+def test_a_range_typed_as_a_value_is_a_sweep_in_each_row_unless_it_was_one_before() -> None:
     command = _source().with_value(0, "1..3")
-    assert _words(command)[0] == "train.py"
-    assert _words(command.switched(0))[:2] == ("--sweep", "lr=1,2,3")
+    assert _words(command)[:2] == ("--sweep", "lr=1,2,3")
+    assert _words(command.switched(0))[0] == "train.py"
+    assert _words(_source().with_added("--seed 1..3"))[:2] == ("--sweep", "seed=1,2,3")
+    assert _words(_source("train.py --pages 1..3").with_value(0, "2..5"))[0] == "train.py"
+    assert _words(_source("train.py --data x").with_value(0, "../a"))[0] == "train.py"
 
 
 def test_added_arguments_come_before_a_literal_dash() -> None:

@@ -235,9 +235,9 @@ async def test_the_baseline_is_pinned_and_unpinned_by_a_key() -> None:
         await stage.press("P")
         assert "Choose a row of the table first" in stage.messages
         await stage.press("tab", "j", "P")
-        assert stage.commands.calls == [("pin", "1e2s1", GROUP)]
+        assert stage.commands.calls == [("pin", "1e2s1", GROUP, "lr=1e-2")]
         await stage.press("escape", "j", "P")
-        assert stage.commands.calls[1:] == [("pin", "1e3s1", GROUP)]
+        assert stage.commands.calls[1:] == [("pin", "1e3s1", GROUP, "lr=1e-3 seed=1")]
     async with staged(*pinned("3e3s2")) as stage:
         lines = stage.pane.shown_text.splitlines()
         assert "Δ baseline  spread of seeds" in lines[1]
@@ -245,7 +245,7 @@ async def test_the_baseline_is_pinned_and_unpinned_by_a_key() -> None:
         await stage.press("tab")
         assert "P unpin" in stage.footer
         await stage.press("P")
-        assert stage.commands.calls == [("unpin", "3e3s1", GROUP)]
+        assert stage.commands.calls == [("unpin", "3e3s1", GROUP, "lr=3e-3")]
 
 
 async def test_another_metric_is_compared() -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from textual import events
 
 from backprop_tui.tui.background_calls import CommandResult
-from backprop_tui.tui.glyphs import UNICODE
-from backprop_tui.tui.lines import width_of
-from backprop_tui.tui.screens.completion import Completion, Completions, draw_completions
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.screens.new_run import NewRun
 from backprop_tui.tui.start_verdict import StartVerdict
-from backprop_tui.tui.textual_patches.key_order import LIMIT_SECONDS
 from backprop_tui.tui.widgets.argument_table import ArgumentTable
 from backprop_tui.tui.widgets.line_widget import LineWidget
 from tests.tui.doubles import FakeCommands
@@ -258,128 +252,6 @@ async def test_the_command_is_edited_in_the_editor(monkeypatch: pytest.MonkeyPat
         assert dialog(stage).field("command").value == "train.py --lr 2"
 
 
-async def test_tab_completes_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("train_a.py", "train_b.py", "other.txt"):
-        (tmp_path / name).touch()
-    monkeypatch.chdir(tmp_path)
-
-    async with staged(commands=FakeCommands()) as stage:
-        await stage.pilot.press("n", *"tr")
-        offered = dialog(stage).query_one("#hint", LineWidget)
-        await until(stage, lambda: "train_a.py" in offered.shown_text)
-        assert "other" not in offered.shown_text
-        for expected in ("train_", "train_a.py", "train_b.py", "train_a.py"):
-            await stage.pilot.press("tab")
-            await stage.pilot.pause(0.1)
-            assert dialog(stage).field("command").value == expected
-        await stage.pilot.press(*" --lr 1", "tab")
-        assert isinstance(dialog(stage).focused, ArgumentTable)
-
-
-async def test_tab_completes_the_options_of_the_script() -> None:
-    commands = FakeCommands()
-    commands.options = ("--lr", "--layers", "--seed")
-    async with staged(commands=commands) as stage:
-        await stage.pilot.press("n", *"train.py --l")
-        hint = dialog(stage).query_one("#hint", LineWidget)
-        await until(stage, lambda: "--layers" in hint.shown_text)
-        assert "--seed" not in hint.shown_text
-        for expected in ("train.py --lr", "train.py --layers"):
-            await stage.pilot.press("tab")
-            await stage.pilot.pause(0.05)
-            assert dialog(stage).field("command").value == expected
-        await stage.pilot.press(*" 2 --")
-        await until(stage, lambda: "--seed" in hint.shown_text)
-        assert "--layers" not in hint.shown_text  # it is given already
-
-
-async def test_tab_on_dashes_alone_lists_all_options_before_it_takes_one() -> None:
-    commands = FakeCommands()
-    commands.options = (*(f"--option-{number}" for number in range(14)), "--lr")
-    async with staged(commands=commands, size=(80, 24)) as stage:
-        await stage.pilot.press("n", *"train.py --")
-        hint = dialog(stage).query_one("#hint", LineWidget)
-        await until(stage, lambda: "tab lists all" in hint.shown_text)
-        assert hint.size.height == 1
-        assert "--lr" not in hint.shown_text
-        await stage.pilot.press("tab")
-        await until(stage, lambda: "--lr" in hint.shown_text)
-        assert all(option in hint.shown_text for option in commands.options)
-        assert dialog(stage).field("command").value == "train.py --"
-        await until(stage, lambda: hint.size.height == len(hint.shown_text.splitlines()) > 1)
-        await stage.pilot.press("tab")
-        assert dialog(stage).field("command").value == "train.py --option-0"
-
-
-@pytest.mark.parametrize("width", [1, 20, 60])
-def test_each_candidate_is_shown_when_tab_comes_to_it(width: int) -> None:
-    completion = Completion()
-    completion.show(Completions(typed="--", words=tuple(f"--{number}-option" for number in range(40))))
-    for number in range(-1, 40):
-        assert completion.next_word() == ("--" if number < 0 else f"--{number}-option")
-        pieces = [piece for line in draw_completions(completion, width, UNICODE) for piece in line]
-        assert sum(piece.chosen for piece in pieces) == (number >= 0)
-
-
-def test_what_tab_does_is_never_cut() -> None:
-    completion = Completion()
-    completion.show(Completions(typed="--", words=tuple(f"--{number}-option" for number in range(40))))
-    for width in range(40, 90):
-        (line,) = draw_completions(completion, width, UNICODE)
-        assert width_of(line) <= width
-
-
-async def test_tab_completes_options_in_the_row_that_adds_arguments() -> None:
-    commands = FakeCommands()
-    commands.options = ("--lr", "--seed")
-    async with staged(commands=commands) as stage:
-        await stage.pilot.press("n", *"train.py --lr 1", "tab", "tab", *"--")
-        hint = dialog(stage).query_one("#hint", LineWidget)
-        await until(stage, lambda: "--seed" in hint.shown_text)
-        await stage.pilot.press("tab", *" 3", "tab")
-        await stage.pilot.pause()
-        assert dialog(stage).draft["command"] == "train.py --lr 1 --seed 3"
-        assert dialog(stage).focused is dialog(stage).field("minutes")
-
-
-async def test_tab_visits_each_argument_row_and_then_the_next_field() -> None:
-    async with staged(commands=FakeCommands()) as stage:
-        await stage.pilot.press("n", *"train.py --lr 1 --seed 2 --amp")
-        visited = []
-        for _ in range(4):
-            await stage.pilot.press("tab")
-            row = dialog(stage).query_one(ArgumentTable).row
-            visited.append("" if row is None else row.name)
-        await stage.pilot.press("tab")
-        assert visited == ["--lr", "--seed", "--amp", ""]
-        assert dialog(stage).focused is dialog(stage).field("minutes")
-
-
-async def test_a_command_pasted_on_the_main_screen_opens_the_dialog() -> None:
-    async with staged(commands=FakeCommands()) as stage:
-        stage.main.post_message(events.Paste("$ python train.py \\\n  --lr 1\x1b[31m\n"))
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-        assert dialog(stage).field("command").value == "python train.py --lr 1"
-
-
-async def test_a_word_typed_after_a_dropped_file_is_a_word_of_its_own() -> None:
-    async with staged(commands=FakeCommands()) as stage:
-        stage.pilot.app.post_message(events.Paste("'/data/my set.py' "))
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-        await stage.pilot.press(*"--lr", "space")
-        dialog(stage).field("command").post_message(events.Paste("'/data/a b' "))
-        await stage.pilot.press("1")
-        assert dialog(stage).field("command").value == "'/data/my set.py' --lr '/data/a b' 1"
-
-
-async def test_pasting_into_a_field_gives_one_harmless_line() -> None:
-    async with staged(commands=FakeCommands()) as stage:
-        await stage.pilot.press("n")
-        dialog(stage).field("command").post_message(events.Paste("train.py \\\n--lr\x1b]0;x\x07 1"))
-        await until(stage, lambda: dialog(stage).field("command").value != "")
-        assert dialog(stage).field("command").value == "train.py --lr 1"
-
-
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 14), (20, 5), (1, 1)])
 async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
     async with staged(size=size, commands=FakeCommands()) as stage:
@@ -387,53 +259,6 @@ async def test_it_opens_at_every_size(size: tuple[int, int]) -> None:
         await stage.pilot.resize_terminal(80, 24)
         await stage.pilot.pause()
         assert dialog(stage).field("command").value == "x"
-
-
-class SlowCommands(FakeCommands):
-    """Submits only when the test lets it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.free = asyncio.Event()
-
-    async def submit(self, words: Sequence[str]) -> CommandResult:
-        await self.free.wait()
-        return await super().submit(words)
-
-
-async def test_a_command_pasted_while_another_is_being_queued_is_queued_too() -> None:
-    commands = SlowCommands()
-    async with staged(commands=commands) as stage:
-        stage.pilot.app.post_message(events.Paste("first.py"))
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-        for event in (events.Key("enter", None), events.Paste("second.py"), events.Key("enter", None)):
-            stage.pilot.app.post_message(event)
-        await asyncio.sleep(2 * LIMIT_SECONDS)
-        commands.free.set()
-        await until(stage, lambda: len(submitted(commands)) == 2)
-        assert submitted(commands) == [("run", "first.py"), ("run", "second.py")]
-
-
-async def test_what_is_typed_during_a_submission_that_hangs_stays_in_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backprop_tui.tui.textual_patches.key_order.READY_SECONDS", 0.1)
-    commands = SlowCommands()
-    async with staged(commands=commands) as stage:
-        await stage.pilot.press("n", *"first.py", "enter")
-        stage.pilot.app.post_message(events.Paste("2"))
-        await until(stage, lambda: dialog(stage).draft["command"] == "first.py2")
-        commands.free.set()
-        await until(stage, lambda: "queued abcd2345" in live(stage))
-        assert dialog(stage).draft["command"] == "first.py2"
-
-
-async def test_a_pasted_command_replaces_the_draft_and_ctrl_z_brings_it_back() -> None:
-    async with staged() as stage:
-        await stage.pilot.press("n", *"draft.py", "escape")
-        stage.pilot.app.post_message(events.Paste("pasted.py"))
-        await until(stage, lambda: isinstance(stage.pilot.app.screen, NewRun))
-        assert dialog(stage).draft["command"] == "pasted.py"
-        await stage.pilot.press("ctrl+z")
-        assert dialog(stage).field("command").value == "draft.py"
 
 
 async def test_lists_in_a_typed_command_are_named_and_ctrl_s_makes_them_a_sweep() -> None:
@@ -492,45 +317,3 @@ async def test_enter_does_not_ask_about_a_list_that_ctrl_s_decided() -> None:
         await stage.pilot.press("n", *"train.py --seed 0,1,2", "ctrl+s", "ctrl+s", "enter")
         await until(stage, lambda: bool(submitted(commands)))
         assert submitted(commands) == [("run", "train.py", "--", "--seed", "0,1,2")]
-
-
-async def test_a_pasted_path_with_blanks_is_quoted_if_there_is_such_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "my runs" / "train it.py"
-    path.parent.mkdir()
-    path.write_text("")
-    async with staged() as stage:
-        await stage.pilot.press("n")
-        field = dialog(stage).field("command")
-        field.post_message(events.Paste(str(path)))
-        await until(stage, lambda: field.value == f"'{path}'")
-        await stage.pilot.press(*" --lr 1", "enter")
-        await until(stage, lambda: ("run", str(path), "--", "--lr", "1") in stage.commands.calls)
-
-
-@pytest.mark.parametrize(
-    ("before", "pasted", "words"),
-    [
-        ("", "bash -c 'cd /tmp\npython3 a.py --lr 1'", ("--", "bash", "-c", "cd /tmp\npython3 a.py --lr 1")),
-        ("", 'python3 -c "\nimport time\n# b\nprint(1)"', ("--", "python3", "-c", "\nimport time\n# b\nprint(1)")),
-        ("a.py --note 'x ", "y\nz' --lr 1", ("a.py", "--", "--note", "x y\nz", "--lr", "1")),
-    ],
-)
-async def test_newlines_in_a_quotation_stay_in_what_is_pasted(before: str, pasted: str, words: tuple[str, ...]) -> None:
-    async with staged(size=(80, 24)) as stage:
-        await stage.pilot.press("n", *before)
-        dialog(stage).field("command").post_message(events.Paste(pasted))
-        await until(stage, lambda: "⏎" in dialog(stage).field("command").value)
-        await stage.pilot.press("enter")
-        await until(stage, lambda: bool(submitted(stage.commands)))
-        assert submitted(stage.commands) == [("run", *words)]
-
-
-async def test_an_argument_with_newlines_is_one_row_and_stays_as_it_is_while_it_is_edited() -> None:
-    async with staged(size=(80, 24)) as stage:
-        await stage.pilot.press("n", *"a.py", "down", *"--note '")
-        table = dialog(stage).query_one(ArgumentTable)
-        table.post_message(events.Paste("b\nc'"))
-        await until(stage, lambda: "'b⏎c'" in table.shown_text)
-        await stage.pilot.press("enter", "up", "end", "left", *"d", "enter")
-        await until(stage, lambda: bool(submitted(stage.commands)))
-        assert submitted(stage.commands) == [("run", "a.py", "--", "--note", "b\ncd")]

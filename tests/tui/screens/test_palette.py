@@ -65,6 +65,12 @@ async def choose(stage: Stage, text: str, first: str) -> None:
         ("why", "Show details"),
         ("waiting", "Show details"),
         ("stop all", "Leave"),
+        ("slice", "Help: slice, a part of a long training"),
+        ("what is a slice", "Help: slice, a part of a long training"),
+        ("what is the timebox", "Help: timebox, the time limit"),
+        ("what is max_parallel", "Setting max_parallel"),
+        ("slcie", "Help: slice, a part of a long training"),
+        ("delte", "Remove ended runs"),
     ],
 )
 async def test_other_words_find_an_action(text: str, first: str) -> None:
@@ -169,7 +175,7 @@ def test_the_start_of_a_word_of_the_title_counts_most() -> None:
     scores = [entry.score(text) for text in ("sto", "run stop", "canc", "ancel", "stop zebra")]
     assert scores == [1.0, 1.0, 0.8, 0.3, 0.0]
     assert entry.score("cancel job") == 0.8
-    explained = PaletteEntry(title="Help: GPU, out of memory", call=lambda: None, keywords="oom", last=True)
+    explained = PaletteEntry(title="Help: GPU, out of memory", call=lambda: None, keywords="oom", explains="GPU")
     zoom = PaletteEntry(title="Zoom", call=lambda: None)
     assert explained.score("oom") > zoom.score("oom") > 0
 
