@@ -14,6 +14,7 @@ from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, Piece, Token, clip, heading, pane_title, width_of
 from backprop_tui.tui.panes.run_list import RunListView
 
+_TIMES = ("since:", "until:", "ended:")
 _LEAST_FILTER = 4  # cells of it in the title
 _BESIDE_TITLE = 3  # cells: two before it, and a blank after it
 COLUMNS = "columns"  # the key of that number in the heading
@@ -68,14 +69,16 @@ def list_title(view: RunListView, heads: Sequence[Head], width: int, glyphs: Gly
     with_total = f"{count} of {view.total}" if view.filter else count
     words, counts, arrows = view.filter.split(), (with_total, count), f"  {arrows}" if arrows else ""
     if words and cell_len(f"{with_total}{arrows}  /{' '.join(words)}") > room:
-        count, arrows = max(counts, key=lambda text: len(_fitting(words, room - cell_len(f"{text}  /")))), ""
+        words = sorted(words, key=lambda word: word.startswith(_TIMES))  # times go first where there is no room
+        count, arrows = max(counts, key=lambda text: len(_fitting(words, room - cell_len(f"{text} /")))), ""
     else:
         count = with_total
     if view.total:
         title += [Piece(count, Token.MUTED), Piece(arrows, Token.ACCENT)]
         room -= cell_len(f"{count}{arrows}")
     if words:
-        text = f"  /{_words_in(words, max(_LEAST_FILTER, room - 3), glyphs)}"
+        gap = "  " if cell_len(f"  /{' '.join(words)}") <= room else " "
+        text = f"{gap}/{_words_in(words, max(_LEAST_FILTER, room - cell_len(gap) - 1), glyphs)}"
         title.append(Piece(text, Token.WARN))
         room -= cell_len(text)
     alike = [sanitize(word) for word in view.same if word not in words]

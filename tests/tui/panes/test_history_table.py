@@ -111,5 +111,5 @@ def test_a_long_filter_is_whole_where_there_is_room_and_else_cut_between_words()
         width: _rows(_sweep(), width, filter=RunFilter.parse(text))[0].partition("Runs ")[2] for width in (80, 120, 200)
     }
     assert headings[200].startswith(f"12 of 12  /{text} ")
-    assert headings[120].startswith("12  /gpt val_loss<1 done train.py … ")
-    assert headings[80].startswith("12  /gpt val_loss<1 done … ")
+    assert headings[120].startswith("12 /gpt val_loss<1 done train.py … ")
+    assert headings[80].startswith("12 /gpt val_loss<1 done … ")
