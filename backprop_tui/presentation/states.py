@@ -115,6 +115,12 @@ def shared_text(record: JsonObject) -> str:
     return sanitize(shared_message(shared["folder"], shared["runs"], shared["files"])) if shared else ""
 
 
+def undecided_text(record: JsonObject) -> str:
+    """`it is not known whose step_9.pt is`, for a run without a checkpoint that is certainly its own; or nothing."""
+    files = (record.get("shared_directory") or {}).get("files") or ()
+    return sanitize(f"it is not known whose {str(files[-1]).rpartition('/')[2]} is") if files else ""
+
+
 def shared_candidate(record: JsonObject) -> str:
     """`if step_9.pt is of this run: backprop-tui resume abc --resume-from /data/ckpt/step_9.pt`; or nothing."""
     files = (record.get("shared_directory") or {}).get("files") or ()

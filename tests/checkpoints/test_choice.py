@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.checkpoints.choice import choose, choose_without_disk
+from backprop_tui.checkpoints.choice import CHANGED, choose, choose_without_disk
 from backprop_tui.domain.checkpoint_saves import add_save
 from backprop_tui.domain.run import Checkpoint
 
@@ -122,11 +122,11 @@ def test_what_another_training_wrote_after_the_end_is_not_used(saves: Saves) -> 
     saves.save("step_10.pt", now - 100.0)
     saves.save("last.pt", now - 60.0)
     os.utime(saves.folder / "step_10.pt", (now - 100.0,) * 2)
-    choice = choose(saves.checkpoints, ended_at=now - 50.0)
+    choice = choose(saves.checkpoints, written_until=now - 50.0)
     assert os.path.basename(choice.path or "") == "step_10.pt"
-    assert choice.damaged == ((str(saves.folder / "last.pt"), "was changed after the run had ended"),)
+    assert choice.damaged == ((str(saves.folder / "last.pt"), CHANGED),)
     assert choice.question("r1") is None
-    alone = choose(saves.checkpoints[1:], ended_at=now - 50.0)
+    alone = choose(saves.checkpoints[1:], written_until=now - 50.0)
     assert alone.path is None
     assert f"backprop-tui resume r1 --resume-from {saves.folder}/last.pt" in (alone.question("r1") or "")
-    assert choose(saves.checkpoints[1:], ended_at=now).path == str(saves.folder / "last.pt")
+    assert choose(saves.checkpoints[1:], written_until=now).path == str(saves.folder / "last.pt")

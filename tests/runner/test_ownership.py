@@ -13,7 +13,7 @@ import pytest
 
 from backprop_tui.domain.run import Checkpoint, SharedDirectory
 from backprop_tui.processes.linux import birth_time_ns
-from backprop_tui.runner.outputs import ownership, scanner
+from backprop_tui.runner.outputs import claims, ownership, scanner
 from backprop_tui.runner.outputs.files import OutputFiles
 from backprop_tui.runner.outputs.ownership import DescriptorWatch, FileEvidence, Neighbour, Written, WrittenBytes
 from backprop_tui.runner.outputs.scanner import OutputScanner
@@ -293,4 +293,4 @@ def test_what_is_undecided_for_a_moment_is_not_reported(beside: Beside, monkeypa
             scans += 1
             assert scans < 20
         time.sleep(0.01)
-    assert scans >= scanner.UNCLEAR_SCANS - 1
+    assert scans >= claims.UNCLEAR_SCANS - 1

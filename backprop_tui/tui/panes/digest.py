@@ -25,7 +25,7 @@ from backprop_tui.presentation.advice import shared_advice
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.objective import best_of, objective_of, rank_records
 from backprop_tui.presentation.run_facts import metric_value
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem, undecided_text
 from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
@@ -141,6 +141,8 @@ def _failure(runs: Sequence[KnownRun]) -> DigestRow:
         saved = f"{len(newest)} of them {'has' if len(newest) == 1 else 'have'} a checkpoint"
     elif newest and newest[0].get("step") is not None:
         saved = f"checkpoint at step {numbers.count(newest[0]['step'])}"
+    elif not newest:
+        saved = next(filter(None, (undecided_text(run.record) for run in runs)), "")
     story = cause_text(record) or runs[0].status.value
     if len({cause_text(run.record) for run in runs}) > 1:
         story += f" ({_name(runs[0])})"
