@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,27 @@ def test_the_best_checkpoint_comes_last(saves: Saves) -> None:
     assert saves.chosen() == "step_100.pt"
     os.unlink(saves.folder / "step_100.pt")
     assert saves.chosen() == "best/best_model.pt"
+
+
+def test_what_another_run_may_have_written_is_not_used_unasked(saves: Saves) -> None:
+    now = time.time()
+    saves.save("step_10.pt", now - 100.0)
+    saves.save("step_20.pt", now - 60.0)
+    shared = replace(saves.checkpoints[1], shared_with=("b",))
+    choice = choose((saves.checkpoints[0], shared))
+    assert os.path.basename(choice.path or "") == "step_10.pt"
+    assert choice.message().startswith(f": {saves.folder}/step_20.pt may be of run b; resuming from ")
+    alone = choose((shared,))
+    assert alone.path is None
+    assert f"backprop-tui resume r1 --resume-from {saves.folder}/step_20.pt" in (alone.question("r1") or "")
+    assert choose_without_disk((shared,)).path is None
+
+
+def test_a_change_right_after_the_save_on_record_is_of_another_training(saves: Saves) -> None:
+    now = time.time()
+    saves.save("last.pt", now - 60.0)
+    os.utime(saves.folder / "last.pt", (now - 59.9,) * 2)
+    assert choose(saves.checkpoints, written_until=0.0).path is None
 
 
 def test_what_another_training_wrote_after_the_end_is_not_used(saves: Saves) -> None:

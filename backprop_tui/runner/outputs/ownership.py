@@ -245,10 +245,10 @@ class FileEvidence:
         self._previous, self.sample = self.sample, self._measure()
 
     def _look_at_neighbours(self) -> None:
-        before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
         self._looked_at_ns = time.time_ns()
+        before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
-            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = self._looked_at_ns / 1e9
+            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
             self._seen[neighbour.run_id] = neighbour
 
     def sample_before(self, folder: str) -> WrittenBytes:

@@ -91,7 +91,7 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
         story = "too many runs to look for pauses"
         rows.append(DigestRow(state="", subject=counted(digest.unread, "run"), story=story))
     return DigestView(
-        title="The last day" if digest.back_at is None else "While you were away",
+        title=f"What happened {'in the last day' if digest.back_at is None else 'while you were away'}",
         when=_when(digest),
         failures=tuple(_failures(problems)),
         rows=tuple(rows),
@@ -404,12 +404,12 @@ class Digest(LeftByClick, ModalScreen[str]):
 
     def __init__(self, view: DigestView, *, glyphs: Glyphs) -> None:
         super().__init__()
-        self._view = view
+        self.view = view
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="digest") as box:
-            box.border_title = f" {self._view.title} "
+            box.border_title = f" {self.view.title} "
             yield Page(glyphs=self._glyphs, id="digest")
             yield LineWidget(glyphs=self._glyphs, id="digest-gap")
             yield LineWidget(glyphs=self._glyphs, id="digest-keys")
@@ -420,21 +420,27 @@ class Digest(LeftByClick, ModalScreen[str]):
     def on_resize(self) -> None:
         self._draw()
 
+    def show_view(self, view: DigestView) -> None:
+        """Replaces what is shown."""
+        if view != self.view:
+            self.view = view
+            self._draw()
+
     def action_answer(self, answer: str) -> None:
         """Closes with an answer; enter closes when there is no failure to show, and R does nothing without a retry."""
-        if answer == RETRY and not self._view.retry:
+        if answer == RETRY and not self.view.retry:
             return
-        self.dismiss(CLOSE if answer == SHOW and self._view.first_failure is None else answer)
+        self.dismiss(CLOSE if answer == SHOW and self.view.first_failure is None else answer)
 
     def action_scroll(self, rows: int) -> None:
         self.query_one(Page).move(rows)
 
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
-        lines = draw_digest(self._view, width - 4, self._glyphs, height=self.app.size.height - _FRAME_ROWS)
+        lines = draw_digest(self.view, width - 4, self._glyphs, height=self.app.size.height - _FRAME_ROWS)
         box = self.query_one("#dialog")
         height = min(len(lines) + _FRAME_ROWS, self.app.size.height)
         box.styles.width, box.styles.height = width, height
         self.query_one(Page).show_content(lines)
-        keys = draw_digest_keys(self._view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
+        keys = draw_digest_keys(self.view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
         self.query_one("#digest-keys", LineWidget).show([keys])

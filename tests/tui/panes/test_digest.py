@@ -198,7 +198,7 @@ def test_what_was_resumed_meanwhile_is_not_retried_again() -> None:
 
 def test_it_says_how_long_the_absence_was() -> None:
     assert digest().when.startswith("Away 6h12m, since ")
-    assert digest(back_at=None).title == "The last day"
+    assert digest(back_at=None).title == "What happened in the last day"
 
 
 def test_nothing_from_outside_reaches_the_terminal_as_a_command() -> None:
