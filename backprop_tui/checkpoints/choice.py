@@ -10,7 +10,8 @@ from dataclasses import replace
 from backprop_tui.checkpoints.soundness import Unsound, checkpoint_exists, is_written_since, judged_newest_first
 from backprop_tui.domain.checkpoint_names import FileRole, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Checkpoint, runs_text
+from backprop_tui.domain.run import Checkpoint
+from backprop_tui.domain.shared_files import runs_text
 
 CHANGED = "was changed after the run had saved it, perhaps by another training"
 SHARED = "may be of"  # another run

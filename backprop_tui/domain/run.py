@@ -16,6 +16,7 @@ from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_verdict import ResumeCheck
 from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.secrets import is_secret
+from backprop_tui.domain.shared_files import shared_message
 from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status, check_transition
@@ -151,20 +152,6 @@ class SharedDirectory:
     @property
     def message(self) -> str:
         return shared_message(self.folder, self.runs, self.files)
-
-
-def shared_message(folder: str, runs: Sequence[str], files: Sequence[str]) -> str:
-    """`step_9.pt and others in /data/ckpt may be of this run or of run abc: not used; give each run ...`."""
-    newest = files[-1].rpartition("/")[2] + (" and others" if len(files) > 1 else "")
-    return (
-        f"{newest} in {folder} may be of this run or of {runs_text(runs)}: not used; "
-        "give each run its own output directory or --cwd"
-    )
-
-
-def runs_text(runs: Sequence[str]) -> str:
-    """`run abc` or `runs abc, def`."""
-    return f"run {runs[0]}" if len(runs) == 1 else f"runs {', '.join(runs)}"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced, merge_live
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.resume_verdict import DOUBTFUL, NOTHING_LEFT, ResumeVerdict, attempt_message
-from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec, runs_text
+from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec
 from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.shared_files import runs_text
 from backprop_tui.domain.slurm import job_options
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers

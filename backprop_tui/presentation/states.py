@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from backprop_tui.domain.run import shared_message
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.shared_files import shared_message
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 

@@ -258,7 +258,7 @@ def _gap_line(plotter: Plotter) -> Line:
 def _skip_line(plotter: Plotter) -> Line:
     if not any(track.series.skips for track in plotter.large):
         return ()
-    return Piece("!", Token.WARN), Piece(f" {FIGURES_MISSING}: part of the output was not read")
+    return Piece("!", Token.WARN), Piece(f" {FIGURES_MISSING}: not all output was read")
 
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:
