@@ -86,7 +86,7 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     order = (Status.FAILED, Status.LOST, Status.STOPPED)
     problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
     rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
-    rows += [*_paused(digest), *_impossible(digest), *_longest_wait(digest)]
+    rows += [*_paused(digest), *_impossible(digest), *_longest_wait(digest), *_undecided(ended)]
     if digest.unread:
         story = "too many runs to look for pauses"
         rows.append(DigestRow(state="", subject=counted(digest.unread, "run"), story=story))
@@ -255,6 +255,12 @@ def _impossible(digest: AbsenceDigest) -> Iterator[DigestRow]:
     runs = [entry.run for entry in digest.runs]
     runs = [run for run in runs if run.status is Status.QUEUED and is_impossible(run.record)]
     yield from _rows_by_story(_NEVER_STARTS, [(run, sanitize(str(run.record["reason"]))) for run in runs])
+
+
+def _undecided(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    """Runs that may have saved what another run has written; of problems that is beside the cause."""
+    stories = [(run, undecided_text(run.record)) for run in ended if not is_problem(run)]
+    yield from _rows_by_story("", [(run, story) for run, story in stories if story])
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
