@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.formatting import iso
-from backprop_tui.domain.run import Cause, Checkpoint
+from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
