@@ -11,8 +11,11 @@ from backprop_tui.checkpoints.soundness import Unsound, checkpoint_exists, is_wr
 from backprop_tui.domain.checkpoint_names import FileRole, parse_checkpoint_name
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
+from backprop_tui.domain.shared_files import runs_text
 
-CHANGED = "was changed after the run had ended"
+CHANGED = "was changed after the run had saved it, perhaps by another training"
+SHARED = "may be of"  # another run
+RECORD_SECONDS = 0.01  # records keep milliseconds
 CLOCK_SECONDS = 2.0  # between the clocks of this machine and of a file system
 
 
@@ -44,10 +47,11 @@ class Choice:
 
     def question(self, run_id: str) -> str | None:
         """Asks a person to choose among the candidates; None if there is nothing to ask."""
-        changed = [path for path, reason in self.damaged if reason == CHANGED]
-        if self.checkpoint is None and changed:
-            command = f"backprop-tui resume {run_id} --resume-from {shlex.quote(changed[0])}"
-            return f"{changed[0]} {CHANGED}, perhaps by another training; to go on from it nevertheless:\n  {command}"
+        doubts = [(path, reason) for path, reason in self.damaged if reason.startswith((CHANGED, SHARED))]
+        if self.checkpoint is None and doubts:
+            path, reason = doubts[0]
+            command = f"backprop-tui resume {run_id} --resume-from {shlex.quote(path)}"
+            return f"{path} {reason}; to go on from it nevertheless:\n  {command}"
         if not self.candidates:
             return None
         lines = [f"backprop-tui resume {run_id} --resume-from {shlex.quote(path)}" for path in self.candidates]
@@ -67,10 +71,11 @@ class Choice:
 NO_CHOICE = Choice(checkpoint=None, judged=())
 
 
-def choose(checkpoints: Sequence[Checkpoint], *, ended_at: float | None = None) -> Choice:
+def choose(checkpoints: Sequence[Checkpoint], *, written_until: float | None = None) -> Choice:
     """Judges from the newest to the first intact checkpoint; `checkpoints` are oldest first.
 
-    What was written after the run had `ended_at`, as another training in the same directory does, is not the run's.
+    What was written later than is on record and than `written_until`, as another training in the same directory does,
+    is not the run's; None: that is not checked. Nor is what other runs may have written.
     A "best" checkpoint comes after all others: the newest state of the training is preferred.
     """
     verdicts: dict[str, bool] = {}
@@ -84,7 +89,10 @@ def choose(checkpoints: Sequence[Checkpoint], *, ended_at: float | None = None) 
         if isinstance(verdict, Unsound):
             damaged.append((checkpoint.path, verdict.reason))
             continue
-        if ended_at is not None and is_written_since(checkpoint.path, _after(checkpoint, ended_at)):
+        if checkpoint.shared_with:
+            damaged.append((checkpoint.path, f"{SHARED} {runs_text(checkpoint.shared_with)}"))
+            continue
+        if written_until is not None and is_written_since(checkpoint.path, _after(checkpoint, written_until)):
             damaged.append((checkpoint.path, CHANGED))
             continue
         candidates = tuple(filter(checkpoint_exists, _doubtful(checkpoint)))
@@ -96,8 +104,9 @@ def choose(checkpoints: Sequence[Checkpoint], *, ended_at: float | None = None) 
     return Choice(checkpoint=chosen, judged=judged, damaged=tuple(damaged), candidates=candidates)
 
 
-def _after(checkpoint: Checkpoint, ended_at: float) -> int:
-    return round((max(ended_at, checkpoint.saved_at) + CLOCK_SECONDS) * 1e9)
+def _after(checkpoint: Checkpoint, written_until: float) -> int:
+    """The time (ns) from which a change is not the run's; that on record is of the same clock as that of the file."""
+    return round(max(written_until + CLOCK_SECONDS, checkpoint.saved_at + RECORD_SECONDS) * 1e9)
 
 
 def _doubtful(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -108,7 +117,7 @@ def _doubtful(checkpoint: Checkpoint) -> tuple[str, ...]:
 
 def choose_without_disk(checkpoints: Sequence[Checkpoint]) -> Choice:
     """Chooses without the disk, which does not respond: the newest that was found intact when it was saved."""
-    intact = [checkpoint for checkpoint in checkpoints if checkpoint.sound and checkpoint.written]
+    intact = [checkpoint for checkpoint in checkpoints if checkpoint.sound and checkpoint.is_usable]
     newest = intact[-1] if intact else None
     candidates = () if newest is None else _doubtful(newest)
     return Choice(checkpoint=None if candidates else newest, judged=tuple(checkpoints), candidates=candidates)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from backprop_tui.checkpoints.choice import NO_CHOICE, Choice, choose
+from backprop_tui.checkpoints.choice import NO_CHOICE, RECORD_SECONDS, Choice, choose
 from backprop_tui.client.command_line import check_script
 from backprop_tui.client.environment import GitQuery, captured_environment
 from backprop_tui.client.interpreters import find_interpreter
@@ -20,14 +20,14 @@ from backprop_tui.client.specification import apply_options, asked_python, check
 from backprop_tui.client.training_source import find_training, source_of
 from backprop_tui.domain.command_lines import TargetKind, find_target
 from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UsageError
-from backprop_tui.domain.formatting import duration
+from backprop_tui.domain.formatting import duration, from_iso
 from backprop_tui.domain.goals import COUNTERS
 from backprop_tui.domain.invocation import find_original_flags, resume_step
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import requeue_ended, used_seconds
 from backprop_tui.domain.objective import still_best
 from backprop_tui.domain.resume_arguments import ResumeMethod, defined_options, resume_advice
-from backprop_tui.domain.run import SLURM, Dependency, Ended, Queued, Run, Spec, restore_variables
+from backprop_tui.domain.run import SLURM, Checkpoint, Dependency, Ended, Queued, Run, Spec, restore_variables
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.secrets import reveal_words
 from backprop_tui.domain.training_totals import total_from_name
@@ -35,6 +35,7 @@ from backprop_tui.presentation.states import status_word
 from backprop_tui.store.code_state import code_of
 from backprop_tui.store.creation import mark
 from backprop_tui.store.home import Home
+from backprop_tui.store.index import read_newest
 from backprop_tui.store.locks import Lock
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.run_view import public_record
@@ -95,7 +96,7 @@ def plan_resumption(session: ClientSession, run: Run, options: RunOptions) -> Re
         spec = spec if options.after else replace(spec, after=_unfinished(session.home, spec))
         _check_goals(run, spec)
         given = checkpoint_path(options.resume_from)
-        choice = NO_CHOICE if given is not None else _choose(run)
+        choice = NO_CHOICE if given is not None else _choose(session, run)
         code = code_of(spec.script, (*spec.command, source or ""), cwd)
     finally:
         commit = git.answer()
@@ -152,17 +153,41 @@ def longer_arguments(run: Run) -> list[str]:
 
 def changed_line(run: Run, changes: Sequence[str]) -> str:
     """The command line of a new run from the newest intact checkpoint of this one, with changed script arguments."""
-    path = choose(run.checkpoints, ended_at=run.last_end).path
+    path = choose(run.checkpoints, written_until=run.written_until).path
     words = ["backprop-tui", "run", "--like", run.id, *(() if path is None else ("-r", path)), "--", *changes]
     return shlex.join(words)
 
 
-def _choose(run: Run) -> Choice:
-    choice = choose(run.checkpoints, ended_at=run.last_end)
+def _choose(session: ClientSession, run: Run) -> Choice:
+    choice = choose(_with_later_owners(session, run), written_until=run.written_until)
     question = choice.question(run.id)
     if question is not None:
         raise UsageError(question)
     return choice
+
+
+def _with_later_owners(session: ClientSession, run: Run) -> tuple[Checkpoint, ...]:
+    """Its checkpoints, with the other runs that have the same path on record as saved then or later.
+
+    A run may write over a checkpoint in the moment in which the guardian of this run has looked for the last time.
+    """
+    if not any(saved.is_usable for saved in run.checkpoints):
+        return run.checkpoints
+    others: dict[str, list[tuple[float, str]]] = {}
+    for record in read_newest(session.home).values():
+        for saved in record.get("checkpoints") or () if record["id"] != run.id else ():
+            if saved.get("written") is not False:
+                others.setdefault(str(saved["path"]), []).append(
+                    (from_iso(saved.get("saved_at")) or 0.0, str(record["id"]))
+                )
+    return tuple(
+        replace(saved, shared_with=tuple(dict.fromkeys([*saved.shared_with, *_later(saved, others)])))
+        for saved in run.checkpoints
+    )
+
+
+def _later(saved: Checkpoint, others: Mapping[str, Sequence[tuple[float, str]]]) -> list[str]:
+    return sorted(run_id for at, run_id in others.get(saved.path, ()) if at >= saved.saved_at - RECORD_SECONDS)
 
 
 def _directory(run: Run, options: RunOptions) -> str:
@@ -271,5 +296,7 @@ def resumption_text(resumption: Resumption) -> str:
 
 
 def _event_message(resumption: Resumption) -> str:
-    message = f"resumed from {resumption.checkpoint or 'the beginning: no intact checkpoint is known'}"
+    shared = resumption.before.shared_directory
+    beginning = "the beginning: " + ("no intact checkpoint is known" if shared is None else shared.message)
+    message = f"resumed from {resumption.checkpoint or beginning}"
     return "; ".join([message, *(f"{path} {reason}" for path, reason in resumption.rejected)])

@@ -17,6 +17,7 @@ from backprop_tui.domain.run import Attempt, Cause, Ended, Gpu, Queued, Run, Spe
 from backprop_tui.domain.status import Status, check_transition
 
 MIN_SLICE_SHARE = 0.05  # of a timebox: a shorter rest of the total is not worth a start
+SHARED_ONLY = "no checkpoint that is certainly its own; choose with resume --resume-from PATH"
 MAX_IDLE_SLICES = 2  # slices in a row without a new checkpoint
 
 
@@ -80,7 +81,7 @@ def next_slice(
     if check is not None and check.is_doubtful and check.attempt == run.attempt.number:
         return f"slice {_ended_slices(run)} {check.message}"
     if resume_from is None:
-        return advice or "no intact checkpoint to resume from"
+        return advice or ("no intact checkpoint to resume from" if run.shared_directory is None else SHARED_ONLY)
     if _idle_slices(run.attempts) >= MAX_IDLE_SLICES:
         return f"{MAX_IDLE_SLICES} slices in a row saved nothing new; try a longer timebox (-m)"
     unreported = unreported_metric(run.spec.until, run.metrics)

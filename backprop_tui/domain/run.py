@@ -16,6 +16,7 @@ from backprop_tui.domain.requests import EditRequest, TimeboxRequest
 from backprop_tui.domain.resume_verdict import ResumeCheck
 from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.secrets import is_secret
+from backprop_tui.domain.shared_files import shared_message
 from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status, check_transition
@@ -119,6 +120,7 @@ class Checkpoint:
 
     `written` is false for an announced checkpoint until this run is seen to write it: the file may be of another
     training. `candidates` are the files of a save, including `path`, if it is unknown which one to resume from.
+    `shared_with`: other runs that may have written it, or written it again; then no resume uses it unasked.
     """
 
     path: str
@@ -128,11 +130,12 @@ class Checkpoint:
     sound: bool | None = None
     written: bool = True
     candidates: tuple[str, ...] = ()
+    shared_with: tuple[str, ...] = ()
 
     @property
     def is_usable(self) -> bool:
         """Whether the run may be resumed from it as far as is known."""
-        return self.written and self.sound is not False
+        return self.written and self.sound is not False and not self.shared_with
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,16 +152,6 @@ class SharedDirectory:
     @property
     def message(self) -> str:
         return shared_message(self.folder, self.runs, self.files)
-
-
-def shared_message(folder: str, runs: Sequence[str], files: Sequence[str]) -> str:
-    """`step_9.pt and others in /data/ckpt may be of this run or of run abc: not used; give each run ...`."""
-    newest = files[-1].rpartition("/")[2] + (" and others" if len(files) > 1 else "")
-    others = f"run {runs[0]}" if len(runs) == 1 else f"runs {', '.join(runs)}"
-    return (
-        f"{newest} in {folder} may be of this run or of {others}: not used; "
-        "give each run its own output directory or --cwd"
-    )
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,6 +346,15 @@ class Run:
     def last_end(self) -> float | None:
         """When the last attempt that has ended did so; None if none has."""
         return next((attempt.ended_at for attempt in reversed(self.attempts) if attempt.ended_at is not None), None)
+
+    @property
+    def written_until(self) -> float | None:
+        """Until when the last attempt that has ended may have written more than is on record; None if none has ended.
+
+        0.0 if a guardian looked at what it had written after its end.
+        """
+        ended = next((attempt for attempt in reversed(self.attempts) if attempt.ended_at is not None), None)
+        return None if ended is None else ended.ended_at if ended.status is Status.LOST else 0.0
 
     @property
     def last_cause(self) -> Cause | None:

@@ -14,6 +14,7 @@ from backprop_tui.plotting.axes import TIME_STEPS, Scale, XUnit, row_ticks, tick
 from backprop_tui.plotting.track import PlottedSeries, nearest_bar
 from backprop_tui.presentation import numbers
 
+FIGURES_MISSING = "figures missing"  # a part of the output was not read
 _EXTRA_TICKS = 4
 _COLUMNS_PER_LABEL = 11
 SMOOTH_STRETCHES = 60  # the usual smoothing: over this part of a curve
@@ -160,3 +161,8 @@ def axis_duration(seconds: float) -> str:
     """A time on an axis: 0, 30s, -15m, 1h30m, 2d."""
     whole = round(abs(seconds))
     return ("-" if seconds < 0 else "") + duration(whole) if whole else "0"
+
+
+def missing_text(names: Sequence[str]) -> str:
+    """`figures missing of a, b`, for runs of whose output a part was not read; empty without any."""
+    return f"{FIGURES_MISSING} of {', '.join(names)}" if names else ""

@@ -183,11 +183,13 @@ def last_loss(run: KnownRun) -> float | None:
 
 
 def usable_checkpoints(record: JsonObject) -> list[JsonObject]:
-    """The checkpoints that this run has written and that are not known to be damaged, oldest first."""
+    """The checkpoints that only this run has written and that are not known to be damaged, oldest first."""
     return [
         checkpoint
         for checkpoint in record.get("checkpoints") or ()
-        if checkpoint.get("sound") is not False and checkpoint.get("written") is not False
+        if checkpoint.get("sound") is not False
+        and checkpoint.get("written") is not False
+        and not checkpoint.get("shared_with")
     ]
 
 

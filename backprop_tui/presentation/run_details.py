@@ -17,6 +17,7 @@ from backprop_tui.domain.resume_verdict import DOUBTFUL, NOTHING_LEFT, ResumeVer
 from backprop_tui.domain.run import SLURM, ResumeChannel, Run, Spec
 from backprop_tui.domain.run_names import spelled
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.shared_files import runs_text
 from backprop_tui.domain.slurm import job_options
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
@@ -300,9 +301,14 @@ def _checkpoints(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:
         size = "" if checkpoint.get("size_bytes") is None else f"  {numbers.size(checkpoint['size_bytes'])}"
         verdict = {True: "  intact", False: "  damaged"}.get(checkpoint.get("sound"), "")
         when = "-" if saved_at is None else durations.ago(moment.wall - saved_at)
+        shared = checkpoint.get("shared_with")
+        verdict += f"  (may be of {runs_text(shared)})" if shared else ""
         yield when, f"{step}{with_tilde(str(checkpoint['path']))}{size}{verdict}"
     if len(checkpoints) > _SHOWN_CHECKPOINTS:
         yield "", f"and {len(checkpoints) - _SHOWN_CHECKPOINTS} older"
+    undecided = record.get("shared_directory") or {"files": ()}
+    for path in reversed([path for path in undecided["files"] if all(path != saved["path"] for saved in checkpoints)]):
+        yield "", f"{with_tilde(str(path))}  (of this run or of {runs_text(undecided['runs'])})"
 
 
 def _attempts(record: JsonObject, moment: Moment) -> Iterator[NamedValue]:

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from backprop_tui.domain.run import shared_message
 from backprop_tui.domain.sanitize import sanitize
+from backprop_tui.domain.shared_files import shared_message
 from backprop_tui.domain.status import Status
 from backprop_tui.store.fields import JsonObject
 
@@ -113,6 +113,12 @@ def shared_text(record: JsonObject) -> str:
     """Which possible checkpoints of the run are not used, since another run may have written them; or nothing."""
     shared: dict[str, Any] = record.get("shared_directory") or {}
     return sanitize(shared_message(shared["folder"], shared["runs"], shared["files"])) if shared else ""
+
+
+def undecided_text(record: JsonObject) -> str:
+    """`it is not known whose step_9.pt is`, for a run without a checkpoint that is certainly its own; or nothing."""
+    files = (record.get("shared_directory") or {}).get("files") or ()
+    return sanitize(f"it is not known whose {str(files[-1]).rpartition('/')[2]} is") if files else ""
 
 
 def shared_candidate(record: JsonObject) -> str:

@@ -20,6 +20,7 @@ from backprop_tui.presentation.known_run import (
     running_seconds,
     slice_text,
 )
+from backprop_tui.presentation.states import undecided_text
 from backprop_tui.store.fields import JsonObject
 
 MORE_SLICES = 5
@@ -104,7 +105,8 @@ def saved_text(record: JsonObject, ended_at: float | None) -> str:
     newest = newest_usable(record)
     if newest is None:
         finds_itself = record.get("resumes_by") == ResumeChannel.ITSELF
-        return "no checkpoint was found" + ("" if finds_itself else ", so a resume begins again")
+        saved = undecided_text(record) or "no checkpoint was found"
+        return saved + ("" if finds_itself else ", so a resume begins again")
     step, saved_at = newest.get("step"), from_iso(newest.get("saved_at"))
     name = os.path.basename(str(newest["path"]).rstrip("/")) if step is None else f"at step {numbers.count(step)}"
     age = "" if saved_at is None or ended_at is None else f", saved {_age(ended_at - saved_at)}"
@@ -119,7 +121,7 @@ def key_to_go_on(record: JsonObject) -> str:
     """`saved step 9,000, r resumes`, for the dashboard."""
     newest, total = newest_usable(record), record.get("total_run_minutes")
     if newest is None:
-        return "no checkpoint, r starts over"
+        return f"{undecided_text(record) or 'no checkpoint'}, r starts over"
     step = newest.get("step")
     saved = "saved" if step is None else f"saved step {numbers.count(step)}"
     if total is not None and _is_total_used(record, total):

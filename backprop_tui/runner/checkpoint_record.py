@@ -15,6 +15,7 @@ from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
 from backprop_tui.runner.outputs.checkpoints import (
+    CheckpointContested,
     CheckpointFound,
     CheckpointGone,
     CheckpointsPending,
@@ -116,6 +117,10 @@ class CheckpointRecord:
                     self._record_sighting(confirmed)
             case CheckpointGone(path=path):
                 self._remove(path)
+            case CheckpointContested(path=path, runs=runs):
+                known = self._find(path)
+                if known is not None:
+                    self._recorder.change(checkpoints=self._replaced(replace(known, shared_with=runs)))
             case CheckpointUnwritten(path=path):
                 self._forget_unwritten(path)
             case CheckpointsPending(paths=paths):

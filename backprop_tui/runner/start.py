@@ -45,8 +45,8 @@ def verify_resume_checkpoint(directory: RunDirectory, run: Run) -> tuple[Run, st
     from backprop_tui.processes.hanging_call import call_within
 
     candidates = run.checkpoints[: paths.index(path) + 1]
-    ended_at = None if run.attempt.by_request else run.last_end  # a person may have chosen it all the same
-    choice = call_within(CHECK_SECONDS, lambda: choose(candidates, ended_at=ended_at))
+    written_until = None if run.attempt.by_request else run.written_until  # a person may have chosen it all the same
+    choice = call_within(CHECK_SECONDS, lambda: choose(candidates, written_until=written_until))
     if choice is None or not choice.damaged:
         return run, None
     run = replace(

@@ -86,7 +86,8 @@ _ATTEMPT = _object(
 )
 _CHECKPOINT = _object(
     {"path": _TEXT, "step": _WHOLE, "saved_at": _TIME},
-    {"size_bytes": _WHOLE, "sound": _FLAG, "written": _is_flag, "candidates": _list(_is_text)},
+    {"size_bytes": _WHOLE, "sound": _FLAG, "written": _is_flag}
+    | dict.fromkeys(("candidates", "shared_with"), _list(_is_text)),
 )
 _OBJECTIVE = _object(
     {"metric": _is_text, "direction": _or_none(_one_of(Direction)), "source": _one_of(ObjectiveSource)},

@@ -113,10 +113,15 @@ class AbsenceDigest:
         return any(entry.run.status in ENDED for entry in self.runs)
 
 
-def read_digest(home: Home, snapshot: Snapshot, since: float, *, back_at: float | None) -> AbsenceDigest:
+def read_digest(
+    home: Home, snapshot: Snapshot, since: float, *, back_at: float | None, with_events: bool = True
+) -> AbsenceDigest:
+    """Without events there are no pauses and waits in it, and no file is read."""
     until = snapshot.moment.wall
     ends = {run.id: time_or_none(run.record.get("ended_at")) or 0.0 for run in snapshot.runs}
     runs = [run for run in snapshot.runs if run.status not in ENDED or since <= ends[run.id] <= until]
+    if not with_events:
+        return AbsenceDigest(since=since, until=until, back_at=back_at, runs=tuple(DigestRun(run=run) for run in runs))
     return AbsenceDigest(
         since=since,
         until=until,
@@ -233,10 +238,10 @@ class AbsenceTracker:
         digest = self.request_digest(snapshot)
         return digest if digest.has_news else None
 
-    def request_digest(self, snapshot: Snapshot) -> AbsenceDigest:
+    def request_digest(self, snapshot: Snapshot, *, with_events: bool = True) -> AbsenceDigest:
         """The digest since the last absence began; without an absence, of the last day."""
         since = snapshot.moment.wall - _DAY_SECONDS if self._away_from is None else self._away_from
-        return read_digest(self._home, snapshot, since, back_at=self._back_at)
+        return read_digest(self._home, snapshot, since, back_at=self._back_at, with_events=with_events)
 
     def leave(self, now: float) -> None:
         if self._attention.is_present:

@@ -71,10 +71,10 @@ _ANYWHERE = _group(
     _action(
         "digest",
         "D",
-        "digest",
-        "while you were away",
-        "Show what happened while you were away",
-        synonyms="away summary",
+        "what happened",
+        "what happened",
+        "Show what happened while you were away, or in the last day",
+        synonyms="digest away summary",
     ),
     _action(
         "settings", "comma", "settings", "settings", "Change settings", shown=",", synonyms="config preferences options"

@@ -181,7 +181,10 @@ class Dashboard(App[int]):
 
     @on(DigestReady)
     def _remembered(self, message: DigestReady) -> None:
-        self.main.show_digest(message.digest, opens=message.opens)
+        if message.is_answer:
+            self.main.complete_digest(message.digest)
+        else:
+            self.main.show_digest(message.digest, opens=message.opens)
 
     @on(MainScreen.DemoRequested)
     def _show_demo(self) -> None:
@@ -260,9 +263,7 @@ class Dashboard(App[int]):
             await super().on_event(event)
 
     def _takes_keys(self) -> bool:
-        if not self.screen_stack or not self.screen.is_mounted or getattr(self.screen, "is_closing", False):
-            return False
-        return not getattr(self.screen, "awaits_dialog", False)
+        return bool(self.screen_stack) and self.screen.is_mounted and not getattr(self.screen, "is_closing", False)
 
     async def _dispatch(self, event: KeyOrPaste) -> MessagePump:
         target = self.focused or self.screen

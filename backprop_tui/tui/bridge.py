@@ -74,12 +74,16 @@ class StoreFailed(Message):
 
 
 class DigestReady(Message):
-    """The digest of an absence; `opens` says whether it is shown as a dialog or only mentioned in a line."""
+    """The digest of an absence; `opens` says whether it is shown as a dialog or only mentioned in a line.
 
-    def __init__(self, digest: AbsenceDigest, *, opens: bool) -> None:
+    `is_answer`: it was requested and completes the one that is open.
+    """
+
+    def __init__(self, digest: AbsenceDigest, *, opens: bool, is_answer: bool = False) -> None:
         super().__init__()
         self.digest = digest
         self.opens = opens
+        self.is_answer = is_answer
 
 
 class RunsEnded(Message):
@@ -205,8 +209,12 @@ class Bridge:
         if self._mode is not Mode.READ_ONLY:
             self._thread.submit(self._rule_file.write, asdict(self.rule))
 
+    def digest_without_events(self, snapshot: Snapshot) -> AbsenceDigest:
+        """The digest of the last absence as far as no file has to be read for it."""
+        return self._absence.request_digest(snapshot, with_events=False)
+
     def request_digest(self) -> None:
-        """Makes it post the digest of the last absence."""
+        """Makes it post the whole digest of the last absence."""
         self._digest_requested = True
         self.look()
 
@@ -321,7 +329,7 @@ class Bridge:
         is_requested, self._digest_requested = self._digest_requested, False
         digest = self._absence.look(snapshot)
         if is_requested:
-            yield DigestReady(self._absence.request_digest(snapshot), opens=True)
+            yield DigestReady(self._absence.request_digest(snapshot), opens=False, is_answer=True)
         elif digest is not None:
             yield DigestReady(digest, opens=self._absence.may_interrupt)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from backprop_tui.checkpoints.choice import choose, choose_without_disk
+from backprop_tui.checkpoints.choice import CHANGED, choose, choose_without_disk
 from backprop_tui.domain.checkpoint_saves import add_save
 from backprop_tui.domain.run import Checkpoint
 
@@ -117,16 +118,37 @@ def test_the_best_checkpoint_comes_last(saves: Saves) -> None:
     assert saves.chosen() == "best/best_model.pt"
 
 
+def test_what_another_run_may_have_written_is_not_used_unasked(saves: Saves) -> None:
+    now = time.time()
+    saves.save("step_10.pt", now - 100.0)
+    saves.save("step_20.pt", now - 60.0)
+    shared = replace(saves.checkpoints[1], shared_with=("b",))
+    choice = choose((saves.checkpoints[0], shared))
+    assert os.path.basename(choice.path or "") == "step_10.pt"
+    assert choice.message().startswith(f": {saves.folder}/step_20.pt may be of run b; resuming from ")
+    alone = choose((shared,))
+    assert alone.path is None
+    assert f"backprop-tui resume r1 --resume-from {saves.folder}/step_20.pt" in (alone.question("r1") or "")
+    assert choose_without_disk((shared,)).path is None
+
+
+def test_a_change_right_after_the_save_on_record_is_of_another_training(saves: Saves) -> None:
+    now = time.time()
+    saves.save("last.pt", now - 60.0)
+    os.utime(saves.folder / "last.pt", (now - 59.9,) * 2)
+    assert choose(saves.checkpoints, written_until=0.0).path is None
+
+
 def test_what_another_training_wrote_after_the_end_is_not_used(saves: Saves) -> None:
     now = time.time()
     saves.save("step_10.pt", now - 100.0)
     saves.save("last.pt", now - 60.0)
     os.utime(saves.folder / "step_10.pt", (now - 100.0,) * 2)
-    choice = choose(saves.checkpoints, ended_at=now - 50.0)
+    choice = choose(saves.checkpoints, written_until=now - 50.0)
     assert os.path.basename(choice.path or "") == "step_10.pt"
-    assert choice.damaged == ((str(saves.folder / "last.pt"), "was changed after the run had ended"),)
+    assert choice.damaged == ((str(saves.folder / "last.pt"), CHANGED),)
     assert choice.question("r1") is None
-    alone = choose(saves.checkpoints[1:], ended_at=now - 50.0)
+    alone = choose(saves.checkpoints[1:], written_until=now - 50.0)
     assert alone.path is None
     assert f"backprop-tui resume r1 --resume-from {saves.folder}/last.pt" in (alone.question("r1") or "")
-    assert choose(saves.checkpoints[1:], ended_at=now).path == str(saves.folder / "last.pt")
+    assert choose(saves.checkpoints[1:], written_until=now).path == str(saves.folder / "last.pt")

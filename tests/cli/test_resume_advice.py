@@ -11,6 +11,7 @@ import pytest
 
 from backprop_tui.domain.run import Checkpoint, SharedDirectory
 from backprop_tui.domain.status import Status
+from backprop_tui.store import index
 from tests.support.commands import Commands
 from tests.support.runs import Runs
 
@@ -147,6 +148,21 @@ def test_a_run_whose_checkpoints_have_no_owner_says_so_after_its_end(
     resumed = obey("resume", "poor", "-d", "-m", "1").err
     assert f"run poor starts from the beginning: {reason}" in resumed
     assert line in resumed
+
+
+def test_a_checkpoint_that_a_later_run_has_on_record_too_is_not_picked_unasked(
+    obey: Commands, runs: Runs, workplace: Path
+) -> None:
+    path = workplace / "step-5.pt"
+    path.write_bytes(b"\x80\x02}.")
+    saved = Checkpoint(path=str(path), step=5, saved_at=path.stat().st_mtime, sound=True)
+    spec = {"command": ("true",), "cwd": str(workplace)}
+    directories = [runs.ended(run_id, spec=spec, checkpoints=(saved,)) for run_id in ("early", "later")]
+    index.update(runs.home, {str(shown["id"]): shown for shown in (each.shown() for each in directories)})
+    refused = obey("resume", "early", "-d", "-m", "1")
+    assert refused.code == 2
+    assert "step-5.pt may be of run later; to go on from it nevertheless:" in refused.err
+    assert obey("resume", "early", "-d", "-m", "1", "--resume-from", str(path)).code == 0
 
 
 OUT = "parser.add_argument('--out', default='ckpt')"

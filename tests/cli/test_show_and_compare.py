@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,20 @@ def test_a_run_without_metrics_says_so(obey: Commands, runs: Runs) -> None:
     result = obey("show", "a")
     assert result.code == 0
     assert "no metrics" in result.err
+
+
+def test_the_runs_of_a_group_whose_figures_are_missing_in_part_are_named(obey: Commands, runs: Runs) -> None:
+    for run_id in ("a", "b"):
+        measured(runs, run_id, 3.0, 2.0, group="g")
+    measured(runs, "c", 3.0, group="g")
+    with Path(runs.home.run_folder("c"), "metrics.jsonl").open("a") as file:
+        file.write('{"metrics": {}, "skipped_bytes": 9}\n{"step": 9, "metrics": {"loss": 1.0}}\n')
+    assert "figures missing of c: part of the output was not read" in obey("show", "g", "--metric", "loss").err
+
+
+def test_a_run_that_waits_has_not_started(obey: Commands, runs: Runs) -> None:
+    runs.queued("a")
+    assert "it has not started" in obey("show", "a").err
 
 
 def test_the_json_has_extremes_and_points(obey: Commands, runs: Runs) -> None:

@@ -192,3 +192,24 @@ def test_a_short_run_says_too_why_its_checkpoints_are_not_known(sandbox: Sandbox
     sandbox.call()
     for run in runs:
         assert run.wait_for_end().checkpoints or "directory_shared" in run.events()
+
+
+def test_a_checkpoint_that_two_runs_wrote_in_turn_is_of_one_of_them_at_most(sandbox: Sandbox) -> None:
+    sandbox.allow(2)
+    shared = os.path.join(sandbox.folder, "shared")
+    os.makedirs(shared)
+    code = (
+        "import os, sys, time\n"
+        "os.makedirs(sys.argv[2], exist_ok=True)\n"
+        "for step in range(1, 7):\n"
+        "    time.sleep(0.25)\n"
+        "    print(f'step {step}/6 loss 1.0', flush=True)\n"
+        "    if step == 5: open(sys.argv[2] + '/step-5.ckpt', 'wb').write(b'\\x80\\x02}.' + bytes(20_000))\n"
+    )
+    runs = [sandbox.queue(*python(code), "--ckpt-dir", "ck", cwd=shared) for _ in range(2)]
+    sandbox.call()
+    ends = [run.wait_for_end() for run in runs]
+    owners = [end.id for end in ends if any(saved.is_usable for saved in end.checkpoints)]
+    assert len(owners) <= 1, ends
+    for end in ends:
+        assert end.id in owners or end.shared_directory is not None, end

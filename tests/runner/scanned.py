@@ -14,11 +14,11 @@ from backprop_tui.domain.run import Checkpoint
 from backprop_tui.readers.events import CheckpointSaved
 from backprop_tui.runner.checkpoint_record import CheckpointRecord
 from backprop_tui.runner.outputs.checkpoints import (
-    CheckpointPatterns,
     CheckpointScanner,
     Sighting,
 )
 from backprop_tui.runner.outputs.files import OutputFiles
+from backprop_tui.runner.outputs.locations import PathPatterns
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.run_directory import RunDirectory, read_lines
 
@@ -53,7 +53,7 @@ class Scanned:
         self.record.mkdir()
         live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
         self.recorder = Recorder(RunDirectory(str(self.record)), live)
-        self.patterns = patterns = CheckpointPatterns(globs, str(self.cwd))
+        self.patterns = patterns = PathPatterns(globs, str(self.cwd))
         self.scanner = CheckpointScanner(patterns, lambda: self.recorder.live.checkpoints, since_ns=since_ns)
         self.files = OutputFiles(
             patterns.locations(), cwd=str(self.cwd), since_ns=since_ns, is_relevant=patterns.matches

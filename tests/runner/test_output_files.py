@@ -19,12 +19,10 @@ from backprop_tui.domain.status import Status
 from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.runner.outputs import files as written_files
 from backprop_tui.runner.outputs.files import (
-    DEEPEST,
     OutputFile,
     OutputFiles,
-    OutputLocation,
-    locations_in_command,
 )
+from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation, locations_in_command
 from backprop_tui.runner.outputs.ownership import DirectoryNeighbours, Neighbour
 from backprop_tui.store.creation import create
 from backprop_tui.store.home import Home

@@ -6,16 +6,27 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.domain.run import Checkpoint, SharedDirectory
 from backprop_tui.processes.linux import birth_time_ns
-from backprop_tui.runner.outputs import ownership, scanner
+from backprop_tui.runner.outputs import claims, ownership, scanner
+from backprop_tui.runner.outputs import files as output_files
+from backprop_tui.runner.outputs.checkpoints import CheckpointContested
 from backprop_tui.runner.outputs.files import OutputFiles
-from backprop_tui.runner.outputs.ownership import DescriptorWatch, FileEvidence, Neighbour, Written, WrittenBytes
+from backprop_tui.runner.outputs.locations import OutputLocation, PathPatterns
+from backprop_tui.runner.outputs.ownership import (
+    DescriptorWatch,
+    DirectoryNeighbours,
+    FileEvidence,
+    Neighbour,
+    Written,
+    WrittenBytes,
+)
 from backprop_tui.runner.outputs.scanner import OutputScanner
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.store.home import Home
@@ -216,6 +227,90 @@ def test_a_run_that_has_died_may_have_written_it(tmp_path: Path, start: Callable
     assert [os.path.basename(path) for path in view.undecided()] == ["last.ckpt"]
 
 
+def test_in_a_directory_that_both_command_lines_name_a_file_needs_evidence(
+    tmp_path: Path, start: Callable[[], Writer]
+) -> None:
+    first, second = start(), start()
+    out, cwd = str(tmp_path / "out"), tmp_path / "cwd"
+    cwd.mkdir()
+    other = replace(second.neighbour("other"), shares_cwd=False, named=(out,))
+    view = OutputFiles([OutputLocation(out)], cwd=str(cwd), since_ns=0, pids=first.pids, neighbours=lambda: [other])
+    view.scan()
+    second.write("out/b.pt", 100_000)
+    assert names(view, tmp_path) == []
+    first.write("out/a.pt", 100_000)
+    assert names(view, tmp_path) == ["out/a.pt"]
+    first.write("own/c.pt", 10)
+    view.add_folder(str(tmp_path / "own"))
+    assert names(view, tmp_path) == ["own/c.pt"], "the other run does not name this one"
+
+
+def test_what_the_patterns_of_both_match_needs_evidence(tmp_path: Path, start: Callable[[], Writer]) -> None:
+    first, second = start(), start()
+    matches = PathPatterns(("out/*.pt", "mine/*.pt"), str(tmp_path)).matches
+    other = replace(second.neighbour("other"), cwd=str(tmp_path), patterns=("out/*.pt",))
+    view = OutputFiles(
+        [], cwd=str(tmp_path), since_ns=0, pids=first.pids, is_relevant=matches, neighbours=lambda: [other]
+    )
+    view.scan()
+    second.write("out/b.pt", 100_000)
+    second.write("mine/b.pt", 10)
+    assert names(view, tmp_path) == ["mine/b.pt"]
+
+
+def test_a_run_that_was_started_since_the_last_look_may_have_written_it(
+    tmp_path: Path, start: Callable[[], Writer]
+) -> None:
+    first, second = start(), start()
+    active: list[Neighbour] = []
+
+    def neighbours() -> Sequence[Neighbour]:
+        seen = list(active)
+        if not active:
+            active.append(second.neighbour("other"))
+            second.write("out/b.pt", 100_000)
+        return seen
+
+    view = OutputFiles([], cwd=str(tmp_path), since_ns=0, pids=first.pids, neighbours=neighbours)
+    assert names(view, tmp_path) == []
+
+
+def test_a_file_that_was_open_long_before_its_change_is_of_nobody_for_that(
+    tmp_path: Path, start: Callable[[], Writer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = start(), start()
+    view = files_of(tmp_path, first, second)
+    path = tmp_path / "out/last.pt"
+    first.write("out/last.pt", 10)
+    monkeypatch.setattr(output_files, "files_written_by", lambda pids: {str(path)})
+    assert names(view, tmp_path) == ["out/last.pt"]
+    monkeypatch.setattr(output_files, "files_written_by", lambda pids: set())
+    monkeypatch.setattr(output_files, "OPEN_SECONDS", 0.0)
+    second.write("out/last.pt", 100_000)
+    assert names(view, tmp_path) == []
+
+
+def test_a_run_whose_processes_are_gone_writes_no_more(tmp_path: Path) -> None:
+    home = Home(str(tmp_path / "home"), "here")
+    home.prepare()
+    guardian = Runs(home).guarded("other", spec={"cwd": str(tmp_path)})
+    script = subprocess.Popen(["sleep", "100"])
+    left = subprocess.Popen(["sleep", "100"])
+    try:
+        started = Path(f"/proc/{script.pid}/stat").read_text().rpartition(")")[2].split()[19]
+        Path(guardian.directory.script_lock).write_text(f"1 {script.pid} {started}")
+        neighbours = DirectoryNeighbours(home, "own", str(tmp_path))
+        assert neighbours.is_shared()
+        script.kill()
+        script.wait()
+        assert neighbours.is_shared(), "the script has left a process"
+    finally:
+        for process in (script, left):
+            process.kill()
+            process.wait()
+    assert not neighbours.is_shared()
+
+
 def test_a_file_that_is_open_for_a_moment_is_seen(tmp_path: Path) -> None:
     watch = DescriptorWatch(lambda: [os.getpid()])
     path = tmp_path / "last.pt"
@@ -275,6 +370,42 @@ def test_what_another_run_has_recorded_has_an_owner_until_it_is_written_again(be
     assert beside.shared_at_end() is not None
 
 
+def contested(beside: Beside) -> dict[str, tuple[str, ...]]:
+    results = beside.scanner.results_at_end()
+    return {os.path.basename(each.path): each.runs for each in results if isinstance(each, CheckpointContested)}
+
+
+def test_a_checkpoint_that_was_changed_while_another_run_was_active_is_contested(beside: Beside) -> None:
+    own = [beside.save(f"ckpt/{name}.pt") for name in ("first", "last")]
+    beside.recorder.change(checkpoints=tuple(own))
+    beside.save("ckpt/last.pt")
+    assert contested(beside) == {"last.pt": ("other",)}
+    assert beside.scanner.shared_directory is not None
+    assert beside.scanner.shared_directory.files == (own[1].path,)
+
+
+def test_a_checkpoint_that_two_runs_have_on_record_is_contested(beside: Beside) -> None:
+    own = [beside.save(f"ckpt/{name}.pt") for name in ("first", "last")]
+    beside.recorder.change(checkpoints=tuple(own))
+    beside.other.says(checkpoints=(replace(own[1], written=False),))
+    assert contested(beside) == {"last.pt": ("other",)}
+    beside.recorder.change(checkpoints=(own[0], replace(own[1], shared_with=("other",))))
+    assert contested(beside) == {}, "that is on record already"
+    assert beside.scanner.shared_directory is not None
+
+
+@pytest.mark.parametrize(("step", "is_named"), [(None, False), (4, False), (5, True)])
+def test_a_run_that_has_saved_nothing_may_have_written_what_another_one_of_its_kind_has_on_record(
+    beside: Beside, step: int | None, *, is_named: bool
+) -> None:
+    beside.recorder.change(step=step)
+    saved = beside.save("ckpt/step-5.pt")
+    beside.other.says(checkpoints=(saved,))
+    assert (beside.shared_at_end() is not None) is is_named
+    beside.other.says(checkpoints=(replace(saved, shared_with=("third",)),))
+    assert beside.shared_at_end() is not None, "the other run is not sure of it either"
+
+
 def test_a_run_with_checkpoints_in_another_directory_misses_none(beside: Beside) -> None:
     own = beside.save("own/1.pt")
     beside.recorder.change(checkpoints=(own,))
@@ -293,4 +424,4 @@ def test_what_is_undecided_for_a_moment_is_not_reported(beside: Beside, monkeypa
             scans += 1
             assert scans < 20
         time.sleep(0.01)
-    assert scans >= scanner.UNCLEAR_SCANS - 1
+    assert scans >= claims.UNCLEAR_SCANS - 1

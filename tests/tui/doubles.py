@@ -13,6 +13,7 @@ from backprop_tui.config.load import Settings
 from backprop_tui.domain.arguments import OptionSyntax
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.store.fields import JsonObject
+from backprop_tui.tui.absence import AbsenceDigest, DigestRun
 from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.bridge import Bridge, ListChoices, Post
 from backprop_tui.tui.commands import CommandRunner
@@ -47,6 +48,10 @@ class FakeBridge(Bridge):
 
     def look(self) -> None:
         self.looks += 1
+
+    def digest_without_events(self, snapshot: Snapshot) -> AbsenceDigest:
+        runs = tuple(DigestRun(run=run) for run in snapshot.runs)
+        return AbsenceDigest(since=snapshot.moment.wall - 60, until=snapshot.moment.wall, runs=runs)
 
     def request_digest(self) -> None:
         self.recalls += 1

@@ -28,6 +28,7 @@ from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import XUnit
 from backprop_tui.presentation import durations, numbers
 from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
+from backprop_tui.presentation.curves import FIGURES_MISSING, missing_text
 from backprop_tui.presentation.group_table import is_seed, varying_parameters
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.presentation.objective import best_in, order_text
@@ -127,6 +128,13 @@ def show_ranking(ordered: Sequence[ComparedRun], ranking: Ranking, metric: str |
         place = numbers.NOTHING if value is None else str(number)
         rows.append((place, run.known.id, status_word(run.record["status"]), run.known.label, *figures))
     tables.show(columns, rows)
+    missing = [run.known.id for run in ordered if metric is not None and _has_skips(run, metric)]
+    if missing:
+        diagnostics.say(f"{missing_text(missing)}: part of the output was not read, so its best value may be another")
+
+
+def _has_skips(run: ComparedRun, metric: str) -> bool:
+    return metric in run.metrics and run.metrics[metric].skips > 0
 
 
 def _group_json(ranking: Ranking, metric: str | None) -> JsonObject:
@@ -149,6 +157,9 @@ def _show_run(run: ComparedRun, arguments: argparse.Namespace, session: Session)
         )
         return OK
     output.line(_heading(run.known))
+    if not metrics and not run.record["attempts"]:
+        diagnostics.say("it has not started, so it has no metrics yet")
+        return OK
     if not metrics:
         diagnostics.say(f"no metrics were found in its output; backprop-tui logs {run_id} shows the output")
         return OK
@@ -206,7 +217,7 @@ def _summary(series: MetricSeries, record: JsonObject) -> str:
     if series.not_finite:
         parts.append(f"{numbers.count(series.not_finite)} not finite")
     if series.skips:
-        parts.append("figures missing: part of the output was not read")
+        parts.append(f"{FIGURES_MISSING}: part of the output was not read")
     return ", ".join(parts)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from backprop_tui.checkpoints.soundness import (
@@ -25,10 +25,9 @@ from backprop_tui.domain.checkpoint_names import NamedCheckpoint, parse_candidat
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import Checkpoint
 from backprop_tui.processes.regular_files import read_regular
-from backprop_tui.runner.outputs.files import DEEPEST, OutputFile, OutputLocation
-from backprop_tui.runner.outputs.ownership import contains
+from backprop_tui.runner.outputs.files import OutputFile
+from backprop_tui.runner.outputs.locations import PathPatterns, contains
 
-_WILDCARDS = re.compile(r"[*?\[]")
 MAX_PENDING = 100
 MAX_UNCERTAIN = 20  # of them with unknown names
 MAX_REPORTED = 1_000
@@ -37,43 +36,6 @@ BUSY_SCANS = 4  # a file that changed in this many scans in a row is saved conti
 MAX_WRITING_SECONDS = 600.0  # a directory that changes for longer contains more than a checkpoint, such as a log
 STATE_HEAD_BYTES = 64 << 10  # the keys are sorted, so the step comes before the long history
 _GLOBAL_STEP = re.compile(rb'"global_step"\s*:\s*(\d{1,18})\b')
-
-
-class CheckpointPatterns:
-    """Shell patterns relative to the working directory; `**` matches any number of directories."""
-
-    def __init__(self, patterns: Iterable[str], cwd: str) -> None:
-        self.cwd = cwd
-        self._patterns = [os.path.normpath(os.path.join(cwd, os.path.expanduser(pattern))) for pattern in patterns]
-
-    def locations(self) -> Iterator[OutputLocation]:
-        """For each pattern, the directory below which its checkpoints appear."""
-        for pattern in self._patterns:
-            parts = pattern.split("/")
-            fixed = next((number for number, part in enumerate(parts) if _WILDCARDS.search(part)), len(parts) - 1)
-            yield OutputLocation("/".join(parts[:fixed]) or "/", DEEPEST if "**" in parts else len(parts) - fixed + 1)
-
-    def checkpoint_of(self, file: str) -> str | None:
-        """The checkpoint that a file is or belongs to: the file or nearest directory above that matches; or None."""
-        if not self._patterns:
-            return None
-        path = file
-        for _ in range(DEEPEST):
-            if any(_matches_parts(path.split("/"), pattern.split("/")) for pattern in self._patterns):
-                return path
-            path = os.path.dirname(path)
-        return None
-
-    def matches(self, file: str) -> bool:
-        return self.checkpoint_of(file) is not None
-
-
-def _matches_parts(parts: list[str], pattern: list[str]) -> bool:
-    if not pattern:
-        return not parts
-    if pattern[0] == "**":
-        return any(_matches_parts(parts[start:], pattern[1:]) for start in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches_parts(parts[1:], pattern[1:])
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +80,15 @@ class CheckpointsPending:
     paths: frozenset[str]
 
 
-Sighting = CheckpointFound | CheckpointGone | CheckpointUnwritten | CheckpointsPending
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointContested:
+    """A checkpoint of the record may have been written by other runs, all of which are given."""
+
+    path: str
+    runs: tuple[str, ...]
+
+
+Sighting = CheckpointFound | CheckpointGone | CheckpointUnwritten | CheckpointContested | CheckpointsPending
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +107,7 @@ class CheckpointScanner:
 
     def __init__(
         self,
-        patterns: CheckpointPatterns,
+        patterns: PathPatterns,
         known: Callable[[], Sequence[Checkpoint]],
         *,
         since_ns: int = 0,
@@ -155,6 +125,11 @@ class CheckpointScanner:
         self._announced: deque[str] = deque(maxlen=MAX_PENDING)
         self.is_any_pending = False  # whether a checkpoint was still being written at the last scan
         self._folders_with_regular: set[str] = set()  # folders with a checkpoint that is not a "best" one
+
+    @property
+    def pending_paths(self) -> AbstractSet[str]:
+        """What is being watched until it is complete."""
+        return self._pending.keys()
 
     def expect(self, path: str) -> None:
         """Adds a checkpoint that the script announced, wherever it is. May be called from any thread."""
@@ -200,7 +175,7 @@ class CheckpointScanner:
         """Tracks files that are named like a checkpoint or may be one; "best" ones only if there are no others."""
         checkpoints: dict[str, NamedCheckpoint] = {}
         for file in files:
-            matching_path = self._patterns.checkpoint_of(file.path)
+            matching_path = self._patterns.path_of(file.path)
             named = parse_checkpoint_name(matching_path) if matching_path else parse_candidate(file.path, top=self._cwd)
             if named is not None:
                 checkpoints.setdefault(named.path, named)

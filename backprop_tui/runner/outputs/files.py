@@ -8,11 +8,10 @@ followed.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 
@@ -20,28 +19,15 @@ from backprop_tui.domain.checkpoint_names import may_be_checkpoint
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.descriptors import files_written_by
 from backprop_tui.readers.files import tensorboard
+from backprop_tui.runner.outputs.locations import DEEPEST, OutputLocation, contains
 from backprop_tui.runner.outputs.ownership import (
     DescriptorWatch,
     FileEvidence,
     Neighbour,
     Written,
     WrittenBytes,
-    contains,
 )
 
-DEEPEST = 6  # levels of directories that are searched
-
-# Options that name an output directory, compared without case, dashes, dots and underscores.
-_OUTPUT_OPTIONS = frozenset(
-    (
-        *("outputdir", "outputpath", "outdir", "outpath", "out", "output", "trainoutputdir", "hydrarundir"),
-        *("savedir", "savepath", "save", "saveto", "resultsdir", "resultdir", "results", "modeldir", "modelsavedir"),
-        *("logdir", "loggingdir", "logs", "tensorboarddir", "defaultrootdir", "rootdir", "workdir", "workspace"),
-        *("checkpointdir", "checkpointsdir", "checkpointpath", "ckptdir", "ckptpath", "dirpath"),
-        *("expdir", "experimentdir", "exproot", "runsdir", "rundir", "project"),
-    )
-)
-_SEPARATORS = re.compile(r"[-_.]")
 _STICKY = stat.S_ISVTX  # set for /tmp and the like, where everybody writes
 MAX_ENTRIES = 20_000  # entries of a directory that the run is known to write to
 MAX_GUESSED_ENTRIES = 2_000  # entries of a guessed directory; one with more is taken for a data set
@@ -49,6 +35,7 @@ MAX_FOLDERS = 2_000
 MAX_FILES = 20_000  # files remembered in all directories together
 MAX_GUESSED_FILES = 10_000  # a data set in many directories must leave room for known output files
 MAX_OPEN_FILES = 1_000
+OPEN_SECONDS = 5.0  # for which a file that was open may have been written on: until two scans later
 MAX_DOUBTFUL = 200  # files in a shared directory
 MAX_PENDING = 100  # output locations that do not exist yet
 UNITS_PER_SCAN = 3_000  # entries listed and files stat'ed in guessed directories
@@ -61,32 +48,6 @@ INTERESTING_ENDINGS = (
     *(".distcp", ".metadata", ".index", ".csv", ".ocdbt", "trainer_state.json", ".index.json", "saved_model.pb"),
     *("_CHECKPOINT_METADATA", "latest", "latest_checkpointed_iteration.txt"),
 )
-
-
-@lazy_dataclass(frozen=True, slots=True)
-class OutputLocation:
-    """A directory to search this many levels deep; `guessed`: it is not known whether this run writes there."""
-
-    folder: str
-    depth: int = DEEPEST
-    guessed: bool = False
-
-
-def locations_in_command(command: Sequence[str], cwd: str) -> Iterator[OutputLocation]:
-    """The directories named by options such as `--output_dir out` or `trainer.default_root_dir=out`."""
-    for number, word in enumerate(command):
-        option, equals, value = word.partition("=")
-        if not equals and word.startswith("-"):
-            value = "".join(command[number + 1 : number + 2])
-        names = [option, option.rpartition(".")[2]]
-        if value and not value.startswith("-") and any(_normalized(name) in _OUTPUT_OPTIONS for name in names):
-            folder = os.path.normpath(os.path.join(cwd, os.path.expanduser(value)))
-            # For the path of a file this is its directory. Directories that do not exist yet are tried again later.
-            yield OutputLocation(folder if not os.path.splitext(folder)[1] else os.path.dirname(folder))
-
-
-def _normalized(name: str) -> str:
-    return _SEPARATORS.sub("", name).lower()
 
 
 def may_belong_to_run(folder: str) -> bool:
@@ -138,7 +99,8 @@ class OutputFiles:
         """Scans `locations` and then `cwd` for files that were modified at `since_ns` (wall-clock time) or later.
 
         `pids` returns the run's processes. `is_relevant` selects paths whose names are not interesting in themselves.
-        While there are `neighbors`, other runs may write into `cwd`: files there need evidence to count as this run's.
+        While there are `neighbors`, other runs may write into `cwd`, or where they say: files there need evidence to
+        count as this run's.
         A `store` in `cwd` is no part of it: it has the directories of all runs.
         """
         self._cwd = cwd
@@ -152,7 +114,7 @@ class OutputFiles:
         self._file_count = 0  # in all of them
         self._guessed: deque[str] = deque()  # in the order in which they are scanned
         self._pending: deque[OutputLocation] = deque(locations)  # not scanned yet, or not existing yet
-        self._opened: set[str] = set()  # files that its processes had open for writing
+        self._opened: dict[str, int] = {}  # when its processes had each file open for writing (ns), the latest last
         self._real_cwd = ""
         self._given_store = store
         self._pending.append(OutputLocation(cwd, guessed=True))
@@ -186,9 +148,12 @@ class OutputFiles:
         self._guessed.extend(path for path in scanned if path in self._folders)
 
     def _add_open_files(self) -> None:
+        now_ns = time.time_ns()
         for path in map(self._relative_to_cwd, files_written_by(self._pids()) | self._descriptors.take()):
-            if len(self._opened) < MAX_OPEN_FILES:
-                self._opened.add(path)
+            self._opened.pop(path, None)
+            self._opened[path] = now_ns
+            if len(self._opened) > MAX_OPEN_FILES:
+                del self._opened[next(iter(self._opened))]
             folder = os.path.dirname(path)
             known = self._folders.get(folder)
             if self._evidence.is_shared and contains(self._cwd, folder) and not contains(self._store, folder):
@@ -260,9 +225,10 @@ class OutputFiles:
 
     def _belongs_to_run(self, folder: _Folder, file: OutputFile, before: tuple[int, int] | None) -> bool:
         """Whether it is known at once that this run has written the file; notes it as doubtful if that is not known."""
-        if not folder.guessed or self._is_relevant(file.path):
+        is_named = not folder.guessed or self._is_relevant(file.path)
+        if is_named and not self._evidence.is_named_by_others_at(file.modified_ns, file.path):
             return True
-        if file.path in self._opened or not self._evidence.is_shared_at(file.modified_ns):
+        if self._was_open(file) or not (is_named or self._evidence.is_shared_at(file.modified_ns)):
             self._evidence.claim(file.path, since_ns=self._since_ns)
             return True
         if file.path in self._doubtful or len(self._doubtful) < MAX_DOUBTFUL:
@@ -272,6 +238,11 @@ class OutputFiles:
             self._doubtful[file.path] = Written(file.path, added, file.modified_ns, folder.sample)
         return False
 
+    def _was_open(self, file: OutputFile | Written) -> bool:
+        """Whether a process of this run had it open about when it was changed: later, another run may have."""
+        opened_ns = self._opened.get(file.path)
+        return opened_ns is not None and file.modified_ns <= opened_ns + OPEN_SECONDS * 1e9
+
     def _decide_doubtful(self) -> list[OutputFile]:
         """The doubtful files that this run has written according to the evidence; the others are tried again."""
         doubtful = list(self._doubtful.values())
@@ -279,7 +250,7 @@ class OutputFiles:
             self._descriptors.start()
         own = []
         for file, is_own in zip(doubtful, self._evidence.of_this_run(doubtful, since_ns=self._since_ns), strict=True):
-            belongs = file.path in self._opened or is_own
+            belongs = self._was_open(file) or is_own
             status = None if belongs is False else _stat_regular_file(file.path)[0]
             # Later writes are no evidence.
             self._doubtful[file.path] = replace(file, size_bytes=0)
@@ -293,9 +264,17 @@ class OutputFiles:
         """The files of which it is not known whether this run has written them, with the time of change (ns)."""
         return {path: file.modified_ns for path, file in self._doubtful.items()}
 
-    def others_at(self, at_ns: int) -> Sequence[str]:
-        """The other runs that may have been active in the directory at this wall-clock time."""
-        return sorted(self._evidence.active_at(at_ns))
+    def others_at(self, at_ns: int, path: str) -> Sequence[str]:
+        """The other runs that may have written a path at this wall-clock time."""
+        return sorted(self._evidence.writers_at(at_ns, path))
+
+    def is_proven(self, path: str, at_ns: int) -> bool:
+        """Whether only this run can have written a checkpoint that last changed then."""
+        return self._evidence.is_proven(path, at_ns)
+
+    def look(self) -> None:
+        """Looks at the other runs, before the first scan: one may end until then."""
+        self._evidence.look()
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""

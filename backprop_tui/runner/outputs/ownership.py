@@ -13,15 +13,20 @@ from dataclasses import field
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import merge_live
-from backprop_tui.domain.run import Checkpoint, Ended, Queued, Run
+from backprop_tui.domain.run import Ended, Queued, Run
 from backprop_tui.processes.descriptors import files_written_by
+from backprop_tui.processes.identity import DEAD_STATES, Identity, is_alive, state_of
 from backprop_tui.processes.linux import birth_time_ns
-from backprop_tui.processes.tree import descendants
+from backprop_tui.processes.tree import children, descendants
+from backprop_tui.runner.outputs.locations import PathPatterns, contains, named_folders
 from backprop_tui.store.home import Home
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
 MAX_NEIGHBOURS = 8  # runs in the same directory whose processes are looked at
+SAME_SAVE_NS = 10_000_000  # records keep milliseconds
+MAX_PROVEN = 1_000  # files that are known to be of this run
+MAX_LOOKS_PER_SCAN = 20  # at the neighbors again, for files that were written after the first one
 MAX_FOLDERS = 500  # that are known to be of this run, or of another
 WATCH_SECONDS = 60.0  # without a break
 WATCH_CPU_SHARE = 0.05
@@ -32,31 +37,36 @@ _EVENT_FILE = re.compile(r"tfevents\.\d+\..+?\.(\d+)\.\d+(?:\.|$)")
 _INNER_FOLDER = re.compile(r"(?:checkpoint|ckpt|weight|model|state)s?(?:[-_=]?\d+)?", re.IGNORECASE)
 
 
-def contains(folder: str, path: str) -> bool:
-    """Whether a path is the folder itself or below it."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
 def _overlap(folder: str, other: str) -> bool:
     return contains(folder, other) or contains(other, folder)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """Another active run in the same directory, above or below it; `script_pid` is None before its script runs."""
+    """Another active run that may write where this run does; `script_pid` is None before its script runs.
+
+    `shares_cwd`: its working directory is that of this run, above or below it. It may write into the `named`
+    directories of its command line, and what its `patterns` for checkpoints match, which start at its `cwd`.
+    """
 
     run_id: str
     started_at: float
     script_pid: int | None
+    shares_cwd: bool = True
+    cwd: str = ""
+    named: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
 
 
 class DirectoryNeighbours:
     """Looks at the other unfinished runs; the record of each is read again when it has changed."""
 
-    def __init__(self, home: Home, run_id: str, cwd: str) -> None:
+    def __init__(self, home: Home, run_id: str, cwd: str, named: Sequence[str] = ()) -> None:
+        """`named` are the directories of output that the command line of this run names."""
         self._home = home
         self._run_id = run_id
         self._cwd = cwd
+        self._named = named
         self._records: dict[str, tuple[Signature | None, Run]] = {}  # of those whose script was started
 
     def is_shared(self) -> bool:
@@ -72,17 +82,17 @@ class DirectoryNeighbours:
         neighbours = map(self._neighbour, sorted(run_ids))
         return [neighbour for neighbour in neighbours if neighbour is not None]
 
-    def checkpoints_of(self, run_ids: Iterable[str]) -> Iterator[Checkpoint]:
-        """The checkpoints that other runs have recorded as their own."""
-        for run_id in run_ids:
+    def records_of(self, run_ids: Iterable[str]) -> Iterator[Run]:
+        """The other runs as they are recorded, with their checkpoints."""
+        for run_id in sorted(run_ids):
             directory = RunDirectory(self._home.run_folder(run_id))
             with contextlib.suppress(BackpropError):  # removed at this moment, or written by another version
                 run = directory.read()
-                yield from merge_live(run, directory.read_live()).checkpoints
+                yield merge_live(run, directory.read_live())
 
     def _neighbour(self, run_id: str) -> Neighbour | None:
         signature, run = self._records.get(run_id, (None, None))
-        if run is not None and not _overlap(run.spec.cwd, self._cwd):
+        if run is not None and not self._is_near(run):
             return None
         directory = RunDirectory(self._home.run_folder(run_id))
         # Of a long queue most runs have not started. Of those that have ended most have no environment any more.
@@ -95,15 +105,52 @@ class DirectoryNeighbours:
             except BackpropError:
                 return None  # removed at this moment, or written by another version
             self._records[run_id] = current, run
-        if not _overlap(run.spec.cwd, self._cwd) or isinstance(run.state, Queued | Ended):
+        if not self._is_near(run) or isinstance(run.state, Queued | Ended):
             return None
         identity = directory.script_identity()
         is_current = identity is not None and bool(run.attempts) and identity[0] == run.attempt.number
+        if identity is not None and is_current and _is_over(directory, Identity(*identity[1:])):
+            return None
         return Neighbour(
             run_id=run_id,
             started_at=run.attempt.started_at if run.attempts else run.state.since,
             script_pid=identity[1] if identity is not None and is_current else None,
+            shares_cwd=_overlap(run.spec.cwd, self._cwd),
+            cwd=run.spec.cwd,
+            named=named_folders(run.spec),
+            patterns=run.spec.checkpoint_globs,
         )
+
+    def _is_near(self, run: Run) -> bool:
+        """Whether the run may write where this one does."""
+        if _overlap(run.spec.cwd, self._cwd):
+            return True
+        return bool(self._named) and any(
+            _overlap(folder, other) for folder in named_folders(run.spec) for other in self._named
+        )
+
+
+def _is_over(directory: RunDirectory, script: Identity) -> bool:
+    """Whether the script is dead and has left no process, so that it writes no more; False if that is not known.
+
+    The next run may have been started by then, while the guardian still writes how this one ended. A guardian is a
+    subreaper: what its script left running is its child.
+    """
+    if is_alive(script):
+        return False
+    from backprop_tui.launchers.lease import holds_open  # seldom needed
+
+    live = directory.read_live()
+    if live is None or not holds_open(live.runner_pid, directory.lock_path):
+        return False  # it is gone, or its processes are not visible from here
+    return all(state_of(pid) in (*DEAD_STATES, None) for pid in children(live.runner_pid))
+
+
+def may_write(neighbour: Neighbour, path: str) -> bool:
+    """Whether the run says by its options that it writes this path."""
+    if any(contains(folder, path) for folder in neighbour.named):
+        return True
+    return bool(neighbour.patterns) and PathPatterns(neighbour.patterns, neighbour.cwd).path_of(path) is not None
 
 
 @lazy_dataclass(frozen=True, slots=True)
@@ -180,19 +227,29 @@ class FileEvidence:
         self._own_pids: set[int] = set()
         self._other_pids: set[int] = set()
         self._lives: dict[str, list[float]] = {}  # of each neighbor: its start, and when it was seen last
+        self._seen: dict[str, Neighbour] = {}  # each as it was seen last
         self._active: Sequence[Neighbour] = ()
+        self._looked_at_ns = 0  # when the neighbors were
+        self._looks_left = 0
         self._folders: dict[str, set[bool]] = {}  # True: this run writes there, False: another does
         self._looked_at: set[str] = set()  # directories, in the decision that is being made
         self._births: dict[str, int | None] = {}
+        self._proven: dict[str, int] = {}  # by what has been written; with the times of change (ns)
         self.sample = self._previous = WrittenBytes()
 
     def look(self) -> None:
         """Looks at the processes and neighbors at the beginning of a scan."""
+        self._look_at_neighbours()
+        self._looks_left = MAX_LOOKS_PER_SCAN
+        self._own_pids.update(self._pids())
+        self._previous, self.sample = self.sample, self._measure()
+
+    def _look_at_neighbours(self) -> None:
+        self._looked_at_ns = time.time_ns()
         before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
             self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
-        self._own_pids.update(self._pids())
-        self._previous, self.sample = self.sample, self._measure()
+            self._seen[neighbour.run_id] = neighbour
 
     def sample_before(self, folder: str) -> WrittenBytes:
         """The sample of the previous scan if a newly seen directory was created after it; otherwise an empty one."""
@@ -203,10 +260,22 @@ class FileEvidence:
 
     def is_shared_at(self, at_ns: int) -> bool:
         """Whether another run may have been active in the directory at this wall-clock time."""
-        return bool(self.active_at(at_ns))
+        return any(self._seen[run_id].shares_cwd for run_id in self.active_at(at_ns))
+
+    def is_named_by_others_at(self, at_ns: int, path: str) -> bool:
+        """Whether another run that may have been active then says that it writes there, by its options."""
+        return any(may_write(self._seen[run_id], path) for run_id in self.active_at(at_ns))
+
+    def writers_at(self, at_ns: int, path: str) -> set[str]:
+        """The other runs that may have written a path at this wall-clock time."""
+        seen = ((run_id, self._seen[run_id]) for run_id in self.active_at(at_ns))
+        return {run_id for run_id, neighbour in seen if neighbour.shares_cwd or may_write(neighbour, path)}
 
     def active_at(self, at_ns: int) -> set[str]:
         """The other runs that may have been active at this wall-clock time."""
+        if at_ns >= self._looked_at_ns and self._looks_left > 0:  # another may have been started since
+            self._looks_left -= 1
+            self._look_at_neighbours()
         at = at_ns / 1e9
         active = {neighbour.run_id for neighbour in self._active}
         return {
@@ -215,7 +284,11 @@ class FileEvidence:
 
     @property
     def is_shared(self) -> bool:
-        return bool(self._active)
+        return any(neighbour.shares_cwd for neighbour in self._active)
+
+    def is_proven(self, path: str, at_ns: int) -> bool:
+        """Whether only this run can have written this file, or a file in this directory, at that time."""
+        return any(abs(at - at_ns) <= SAME_SAVE_NS and contains(path, file) for file, at in self._proven.items())
 
     def claim(self, path: str, *, since_ns: int) -> None:
         """Notes the directory of a file of this run as its own, if it was made in this attempt."""
@@ -236,6 +309,9 @@ class FileEvidence:
         for file, is_own in zip(files, by_bytes, strict=True):
             if is_own:
                 self.claim(file.path, since_ns=since_ns)
+                self._proven[file.path] = file.modified_ns
+                if len(self._proven) > MAX_PROVEN:
+                    del self._proven[next(iter(self._proven))]
             elif is_own is False:
                 self._note(os.path.dirname(file.path), is_own=False)
         return [

@@ -5,28 +5,27 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from backprop_tui.domain.checkpoint_names import parse_candidate
 from backprop_tui.domain.checkpoint_pace import DiskUse
 from backprop_tui.domain.governor.disk_forecast import forecast_shortages, saving_run
 from backprop_tui.domain.live import Live
-from backprop_tui.domain.run import Checkpoint, Run, SharedDirectory
+from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.descriptors import MAX_PROCESSES
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
-from backprop_tui.runner.outputs.checkpoints import CheckpointFound, CheckpointPatterns, CheckpointScanner, Sighting
+from backprop_tui.runner.outputs.checkpoints import CheckpointContested, CheckpointFound, CheckpointScanner, Sighting
+from backprop_tui.runner.outputs.claims import Claims
 from backprop_tui.runner.outputs.files import (
     OutputFiles,
-    locations_in_command,
     may_belong_to_run,
 )
+from backprop_tui.runner.outputs.locations import PathPatterns, locations_in_command, named_folders
 from backprop_tui.runner.outputs.metric_files import MetricFiles, MetricsFound
 from backprop_tui.runner.outputs.ownership import DirectoryNeighbours
 from backprop_tui.runner.recorder import Recorder
-from backprop_tui.runner.stop_sequence import SAME_SAVE_SECONDS
 from backprop_tui.store.home import Home
 
 IDLE_SECONDS = 2.5
@@ -35,8 +34,6 @@ ANNOUNCED_SECONDS = 1.0
 LAST_SCAN_SECONDS = 5.0
 LOOK_SECONDS = 0.2  # between checks of the working directories of its processes
 MAX_WORKING_FOLDERS = 16
-UNCLEAR_SCANS = 4  # before a possible checkpoint of unknown owner is reported: another run may record it as its own
-MAX_SHARED_FILES = 5  # that are recorded
 ANNOUNCED_DEPTH = 2  # below the directory of an announced checkpoint
 
 
@@ -109,30 +106,11 @@ class WorkingFolders:
                 self._folders[folder] = None
 
 
-_Unclear = tuple[str, int]  # a possible checkpoint, and the time of its last change (ns)
-
-
 def _saved(results: Iterable[ScanResult]) -> Iterator[Checkpoint]:
     """The checkpoints that a scan found; they are recorded later."""
     for result in results:
         if isinstance(result, CheckpointFound):
             yield Checkpoint(path=result.path, step=None, saved_at=result.modified_at)
-
-
-def _covers(checkpoint: Checkpoint, path: str, changed_ns: int) -> bool:
-    """Whether a possible checkpoint, as it was at that time, is a recorded one."""
-    is_recorded = path in (checkpoint.path, *checkpoint.candidates)
-    return checkpoint.written and is_recorded and changed_ns <= (checkpoint.saved_at + SAME_SAVE_SECONDS) * 1e9
-
-
-def _shared_directory(unowned: Mapping[_Unclear, Sequence[str]]) -> SharedDirectory | None:
-    """The directory of the newest checkpoint without an owner; each is given with the runs that may have written it."""
-    if not unowned:
-        return None
-    folder = os.path.dirname(list(unowned)[-1][0])
-    files = {path: runs for (path, _), runs in unowned.items() if os.path.dirname(path) == folder}
-    runs = sorted({run_id for others in files.values() for run_id in others})
-    return SharedDirectory(folder=folder, runs=tuple(runs), files=tuple(files)[-MAX_SHARED_FILES:])
 
 
 ScanResult = Sighting | DiskUse | MetricsFound
@@ -144,30 +122,30 @@ class OutputScanner:
     def __init__(self, run: Run, home: Home, recorder: Recorder, pids: Callable[[], Iterable[int]]) -> None:
         """`pids` returns the run's processes."""
         spec = run.spec
-        patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
+        patterns = PathPatterns(spec.checkpoint_globs, spec.cwd)
         self._recorder = recorder
         since_ns = int(run.attempt.started_at * 1e9)
         self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints, since_ns=since_ns)
         self._working_folders = WorkingFolders(pids, spec.cwd)
         self._metric_files = MetricFiles()
-        self._neighbours = DirectoryNeighbours(home, run.id, spec.cwd)
-        self._cwd = spec.cwd
+        neighbours = DirectoryNeighbours(home, run.id, spec.cwd, named_folders(spec))
         self._files = OutputFiles(
             [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
             since_ns=since_ns,
             pids=pids,
             is_relevant=patterns.matches,
-            neighbours=self._neighbours.active,
+            neighbours=neighbours.active,
             store=home.root,
         )
+        self._files.look()
+        self._claims = Claims(run, self._files, neighbours, lambda: recorder.live.step)
         for checkpoint in recorder.live.checkpoints:
             self._files.add_folder(os.path.dirname(checkpoint.path), depth=ANNOUNCED_DEPTH)
             if checkpoint.sound is None:
                 self._checkpoint_scanner.expect(checkpoint.path)
         self._task: BackgroundTask[list[ScanResult]] = BackgroundTask(self._scan, self._pause_seconds)
         self._is_last = False
-        self._unclear: dict[_Unclear, int] = {}  # how many scans each has been unclear
         self.shared_directory = recorder.live.shared_directory  # as of the last scan
 
     def expect(self, path: str) -> None:
@@ -193,34 +171,22 @@ class OutputScanner:
         for folder in self._working_folders.look_for_new():
             self._files.add_folder(folder)
         files = self._files.scan()
+        known = self._known_checkpoints()
+        for path in self._claims.changed_alone(known) if self._is_last else ():
+            self._checkpoint_scanner.expect(path)
         results: list[ScanResult] = list(self._checkpoint_scanner.scan(files, now, at_end=self._is_last))
-        self.shared_directory = self._find_unowned([*self._known_checkpoints(), *_saved(results)])
+        results += self._find_shared(known, results)
         others = (self._metric_files.read(files, is_last=self._is_last), measure_disk(self._known_checkpoints()))
         return [*results, *(result for result in others if result is not None)]
 
-    def _find_unowned(self, own: Sequence[Checkpoint]) -> SharedDirectory | None:
-        """The possible checkpoints that no run has recorded, if more evidence is unlikely.
-
-        A run that has checkpoints in a directory of its own does not miss those of other directories.
-        """
-        unclear: dict[_Unclear, int] = {}
-        for path, changed_ns in self._files.undecided().items():
-            named = parse_candidate(path, top=self._cwd)
-            if named is not None:
-                unclear[named.path, changed_ns] = self._unclear.get((named.path, changed_ns), 0) + 1
-        self._unclear = unclear
-        needed = 1 if self._is_last else UNCLEAR_SCANS
-        own_folders = {os.path.dirname(saved.path) for saved in own if saved.written}
-        lasting = [
-            file
-            for file in sorted(unclear, key=lambda file: file[1])
-            if unclear[file] >= needed and (not own_folders or os.path.dirname(file[0]) in own_folders)
-        ]
-        others = {file: self._files.others_at(file[1]) for file in lasting}
-        recorded = [*own, *self._neighbours.checkpoints_of(set().union(*others.values()))]
-        return _shared_directory(
-            {file: others[file] for file in lasting if not any(_covers(saved, *file) for saved in recorded)}
-        )
+    def _find_shared(self, known: Sequence[Checkpoint], results: Sequence[ScanResult]) -> Sequence[CheckpointContested]:
+        """The checkpoints that are of no run for certain; `shared_directory` has those that are not on record, too."""
+        own = {saved.path: saved for saved in (*known, *_saved(results))}
+        contested = self._claims.contested(own, self._checkpoint_scanner.pending_paths, is_last=self._is_last)
+        for doubt in contested:
+            own[doubt.path] = replace(own[doubt.path], shared_with=doubt.runs)
+        self.shared_directory = self._claims.unowned(own.values(), is_last=self._is_last)
+        return contested
 
     def _pause_seconds(self, spent: float) -> float:
         """The pause until the next scan; short while a checkpoint is being written or waited for."""

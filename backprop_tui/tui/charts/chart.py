@@ -72,6 +72,7 @@ class Chart:
     dragged: tuple[float, float] | None = None
     empty_text: str = ""  # shown when there are no points to draw
     note: str = ""  # muted, after the title
+    warning: str = ""  # after the title; where it has no room, a mark
     chosen: bool = False  # the selected one of several charts
 
     @property
@@ -146,6 +147,8 @@ def _title_line(chart: Chart, width: int, glyphs: Glyphs) -> Line:
     left = [Piece(clip(chart.title, width, glyphs), Token.ACCENT if chart.chosen else Token.FG, bold=True)]
     if chart.value and width_of(left) + 2 + len(chart.value) <= width:
         left.append(Piece(f"  {chart.value}", bold=True))
+    if chart.warning:
+        left.append(Piece("  !", Token.WARN, bold=True))
     right: list[Piece] = []
     # If there is no room, the gap is dropped first, then what is behind.
     named = sorted((curve for curve in chart.curves if curve.label), key=lambda curve: curve.is_behind)
@@ -155,6 +158,8 @@ def _title_line(chart: Chart, width: int, glyphs: Glyphs) -> Line:
             right += [blank(2), *entry] if right else entry
         else:
             has_all = False
+    if chart.warning and width_of([*left, *right]) + 3 + len(chart.warning) <= width:
+        left.append(Piece(f" {chart.warning}", Token.WARN))
     if chart.note and width_of([*left, *right]) + 4 + len(chart.note) <= width:
         left.append(Piece(f"  {chart.note}", Token.MUTED))
     gap = [blank(2), Piece(_GAP, Token.MUTED), Piece(chart.gap)]

@@ -297,7 +297,7 @@ def draw_compare(
     lines += [_options_heading(view, width, glyphs, all_options=all_options), *options]
     top, rows = len(lines), height - len(lines)
     if rows >= _MIN_CURVE_ROWS:
-        body = draw_chart(replace(view.chart, title="", note=""), width - 2, rows, glyphs)[1:]
+        body = draw_chart(replace(view.chart, title="", note="", warning=""), width - 2, rows, glyphs)[1:]
         lines += [_chart_heading(view.chart, width, glyphs), *((Piece(" "), *line) for line in body)]
         shown = tuple(padded(line, width) for line in lines)
         return CompareLines(lines=shown, shown=grid.shown, chart_top=top, chart_rows=rows)
@@ -343,7 +343,8 @@ def _options_heading(view: CompareView, width: int, glyphs: Glyphs, *, all_optio
 
 
 def _chart_heading(chart: Chart, width: int, glyphs: Glyphs) -> Line:
-    left_part = [Piece(chart.title, bold=True), Piece(f" {chart.note}", Token.MUTED)]
+    warning = [Piece(f" ! {chart.warning}", Token.WARN)] if chart.warning else []
+    left_part = [Piece(chart.title, bold=True), *warning, Piece(f" {chart.note}", Token.MUTED)]
     right: list[Piece] = []
     for key, text in (("m", "metric"), ("x", "axis"), ("i", "zoom"), ("L", "log")):
         right += hint(key, text, before="  " if right else "")

@@ -16,7 +16,7 @@ from backprop_tui.domain.status import ENDED
 from backprop_tui.plotting.axes import Axis, Scale, XUnit, find_restarts, parse_time, trimmed_range
 from backprop_tui.plotting.track import PlottedSeries, PlottedSeriesCache, Style, Window, x_scale, y_scale
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.curves import X_UNITS, train_and_gap
+from backprop_tui.presentation.curves import FIGURES_MISSING, X_UNITS, train_and_gap
 from backprop_tui.presentation.known_run import KnownRun, Moment
 from backprop_tui.tui.charts.chart import Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
@@ -99,6 +99,7 @@ def large_chart(plotter: Plotter) -> Chart:
     return replace(
         _metric_chart(plotter, plotter.large, _train_and_validation_curves(plotter, plotter.large, train)),
         note=plotter.note(),
+        warning=FIGURES_MISSING if any(track.series.skips for track in plotter.large) else "",
         gap=gap,
         checkpoints=tuple(plotter.checkpoints()),
         dragged=plotter.choices.dragged,
@@ -257,7 +258,7 @@ def _gap_line(plotter: Plotter) -> Line:
 def _skip_line(plotter: Plotter) -> Line:
     if not any(track.series.skips for track in plotter.large):
         return ()
-    return Piece("!", Token.WARN), Piece(" figures missing: part of the output was not read")
+    return Piece("!", Token.WARN), Piece(f" {FIGURES_MISSING}: not all output was read")
 
 
 def _pace_line(known: KnownRun, moment: Moment) -> Line:

@@ -12,7 +12,7 @@ from backprop_tui.plotting.axes import Axis, Scale
 from backprop_tui.plotting.canvas import Bar
 from backprop_tui.plotting.track import Pieces, PlottedSeries, PlottedSeriesCache, y_scale
 from backprop_tui.presentation.compare import ComparedRun
-from backprop_tui.presentation.curves import X_UNITS
+from backprop_tui.presentation.curves import X_UNITS, missing_text
 from backprop_tui.tui.charts.chart import Chart, ChartCurve
 from backprop_tui.tui.charts.choices import AXIS_WORDS, ChartChoices
 from backprop_tui.tui.charts.metric_charts import last_value_text
@@ -138,6 +138,7 @@ def _chart(
     return Chart(
         title=sanitize(metric),
         note=", ".join(notes),
+        warning=missing_text([run.letter for run, track in tracks if track.series.skips]),
         curves=tuple(curves),
         x=whole if choices.window is None else Scale(*choices.window),
         y=y_scale([track for _, track in tracks], log=choices.log, window=choices.window),

@@ -24,6 +24,7 @@ from backprop_tui.presentation.states import (
     failed_before_removal,
     is_impossible,
     is_problem,
+    undecided_text,
 )
 from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox, too_short_text
 from backprop_tui.store.fields import JsonObject
@@ -98,7 +99,7 @@ def _resume_text(record: JsonObject) -> str:
     """What a resume continues from, and how much work it repeats."""
     newest = newest_usable(record)
     if newest is None:
-        return "no checkpoint: r starts over, N edits and reruns"
+        return f"{undecided_text(record) or 'no checkpoint'}: r starts over, N edits and reruns"
     step = newest.get("step")
     name = sanitize(os.path.basename(str(newest["path"]))) if step is None else f"step {numbers.count(step)}"
     intact = ", intact" if newest.get("sound") else ""

@@ -25,7 +25,7 @@ from backprop_tui.presentation.advice import shared_advice
 from backprop_tui.presentation.known_run import KnownRun, newest_usable
 from backprop_tui.presentation.objective import best_of, objective_of, rank_records
 from backprop_tui.presentation.run_facts import metric_value
-from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem
+from backprop_tui.presentation.states import PROBLEM_STATUSES, cause_text, is_impossible, is_problem, undecided_text
 from backprop_tui.presentation.timebox import key_to_go_on, reached_timebox
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.tui.absence import AbsenceDigest
@@ -86,12 +86,12 @@ def digest_view(digest: AbsenceDigest, snapshot: Snapshot) -> DigestView:
     order = (Status.FAILED, Status.LOST, Status.STOPPED)
     problems = sorted(filter(is_problem, ended), key=lambda run: order.index(run.status))
     rows = [*_completed(digest), *_timeboxed(ended), *_continued(digest), *_stopped(ended)]
-    rows += [*_paused(digest), *_impossible(digest), *_longest_wait(digest)]
+    rows += [*_paused(digest), *_impossible(digest), *_longest_wait(digest), *_undecided(ended)]
     if digest.unread:
         story = "too many runs to look for pauses"
         rows.append(DigestRow(state="", subject=counted(digest.unread, "run"), story=story))
     return DigestView(
-        title="The last day" if digest.back_at is None else "While you were away",
+        title=f"What happened {'in the last day' if digest.back_at is None else 'while you were away'}",
         when=_when(digest),
         failures=tuple(_failures(problems)),
         rows=tuple(rows),
@@ -141,6 +141,8 @@ def _failure(runs: Sequence[KnownRun]) -> DigestRow:
         saved = f"{len(newest)} of them {'has' if len(newest) == 1 else 'have'} a checkpoint"
     elif newest and newest[0].get("step") is not None:
         saved = f"checkpoint at step {numbers.count(newest[0]['step'])}"
+    elif not newest:
+        saved = next(filter(None, (undecided_text(run.record) for run in runs)), "")
     story = cause_text(record) or runs[0].status.value
     if len({cause_text(run.record) for run in runs}) > 1:
         story += f" ({_name(runs[0])})"
@@ -253,6 +255,12 @@ def _impossible(digest: AbsenceDigest) -> Iterator[DigestRow]:
     runs = [entry.run for entry in digest.runs]
     runs = [run for run in runs if run.status is Status.QUEUED and is_impossible(run.record)]
     yield from _rows_by_story(_NEVER_STARTS, [(run, sanitize(str(run.record["reason"]))) for run in runs])
+
+
+def _undecided(ended: Sequence[KnownRun]) -> Iterator[DigestRow]:
+    """Runs that may have saved what another run has written; of problems that is beside the cause."""
+    stories = [(run, undecided_text(run.record)) for run in ended if not is_problem(run)]
+    yield from _rows_by_story("", [(run, story) for run, story in stories if story])
 
 
 def _longest_wait(digest: AbsenceDigest) -> Iterator[DigestRow]:
@@ -402,12 +410,12 @@ class Digest(LeftByClick, ModalScreen[str]):
 
     def __init__(self, view: DigestView, *, glyphs: Glyphs) -> None:
         super().__init__()
-        self._view = view
+        self.view = view
         self._glyphs = glyphs
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="digest") as box:
-            box.border_title = f" {self._view.title} "
+            box.border_title = f" {self.view.title} "
             yield Page(glyphs=self._glyphs, id="digest")
             yield LineWidget(glyphs=self._glyphs, id="digest-gap")
             yield LineWidget(glyphs=self._glyphs, id="digest-keys")
@@ -418,21 +426,27 @@ class Digest(LeftByClick, ModalScreen[str]):
     def on_resize(self) -> None:
         self._draw()
 
+    def show_view(self, view: DigestView) -> None:
+        """Replaces what is shown."""
+        if view != self.view:
+            self.view = view
+            self._draw()
+
     def action_answer(self, answer: str) -> None:
         """Closes with an answer; enter closes when there is no failure to show, and R does nothing without a retry."""
-        if answer == RETRY and not self._view.retry:
+        if answer == RETRY and not self.view.retry:
             return
-        self.dismiss(CLOSE if answer == SHOW and self._view.first_failure is None else answer)
+        self.dismiss(CLOSE if answer == SHOW and self.view.first_failure is None else answer)
 
     def action_scroll(self, rows: int) -> None:
         self.query_one(Page).move(rows)
 
     def _draw(self) -> None:
         width = min(_WIDTH, self.app.size.width)
-        lines = draw_digest(self._view, width - 4, self._glyphs, height=self.app.size.height - _FRAME_ROWS)
+        lines = draw_digest(self.view, width - 4, self._glyphs, height=self.app.size.height - _FRAME_ROWS)
         box = self.query_one("#dialog")
         height = min(len(lines) + _FRAME_ROWS, self.app.size.height)
         box.styles.width, box.styles.height = width, height
         self.query_one(Page).show_content(lines)
-        keys = draw_digest_keys(self._view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
+        keys = draw_digest_keys(self.view, width - 4, scrolls=len(lines) + _FRAME_ROWS > height)
         self.query_one("#digest-keys", LineWidget).show([keys])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from rich.cells import cell_len
@@ -81,20 +82,20 @@ def draw_header(view: HeaderView, width: int, glyphs: Glyphs) -> Line:
     if width < 20:
         return draw_counts(view, width, glyphs)
     counts = dict(view.counts)
-    if width < 100:
-        counts.pop(Status.COMPLETED, None)
-    right = _right(view, counts, glyphs, gap=3, words=width >= 60)
-    left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
     least = _least_left(view, width, glyphs)
-    if width >= 60 and max(width_of(left), least) + width_of(right) + 1 > width:
-        right = _right(view, counts, glyphs, gap=2, words=True)
+    worded = frozenset(counts) if width >= 60 else frozenset()
+    # Where it is narrow, the check mark has to do for `completed`.
+    for gap, words in ((3, worded), (2, worded), (2, worded - {Status.COMPLETED})):
+        right = _right(view, counts, glyphs, gap=gap, words=words)
         left = _left(view, width - width_of(right) - 2, glyphs, host=width >= 100)
+        if not words or max(width_of(left), least) + width_of(right) + 1 <= width:
+            break
     is_tight = False
     while counts and max(width_of(left), least) + width_of(right) + 1 > width:
         if is_tight:
             _drop_least_important(counts)
         is_tight = True
-        right = _right(view, counts, glyphs, gap=2 if width >= 40 else 1, words=False)
+        right = _right(view, counts, glyphs, gap=2 if width >= 40 else 1, words=frozenset())
         left = _left(view, width - width_of(right) - 2, glyphs, host=False)
     return ends(left, right, width)
 
@@ -134,19 +135,26 @@ def _others(wrong: WrongSetting) -> str:
 
 
 def _least_left(view: HeaderView, width: int, glyphs: Glyphs) -> int:
-    """The cells that a wrong setting needs in short: counts lose their words for it, then the least important go."""
-    if view.wrong_setting is None or width < 60:
+    """The cells of what the dashboard is, and of a wrong setting in short.
+
+    Counts lose their words for it, then the least important go.
+    """
+    if width < 60:
         return 0
-    before = width_of(_left(replace(view, wrong_setting=None), width, glyphs, host=False))
+    before = width_of(_left(replace(view, wrong_setting=None, problem=None), width, glyphs, host=False))
+    if view.wrong_setting is None:
+        return before + 1
     needed = before + cell_len(_in_short(view.wrong_setting)) + width_of(_SETTINGS_HINT) + 2
     return min(needed, width * 3 // 4)
 
 
-def _right(view: HeaderView, counts: Mapping[Status, int], glyphs: Glyphs, *, gap: int, words: bool) -> list[Piece]:
+def _right(
+    view: HeaderView, counts: Mapping[Status, int], glyphs: Glyphs, *, gap: int, words: AbstractSet[Status]
+) -> list[Piece]:
     builder = LineBuilder()
     for state, count in counts.items():
         builder.put(f"{glyphs.state(state)} ", STATE_TOKENS[state]).put(str(count), bold=True)
-        builder.put(f" {status_word(state)}" if words else "", Token.MUTED).put(" " * gap)
+        builder.put(f" {status_word(state)}" if state in words else "", Token.MUTED).put(" " * gap)
     builder.put(view.clock if gap > 1 else "", Token.MUTED).put(" ")
     return list(builder.line())
 

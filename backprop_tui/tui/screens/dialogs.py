@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -50,7 +49,6 @@ _MAX_PLACES = 50  # that a log names, of which the first existing one is opened
 
 _TABS = {Scope.LOG: LOG_TAB, Scope.METRICS: METRICS_TAB}
 _READ_SECONDS = 0.4  # no key is held back for longer
-_DIGEST_SECONDS = 1.0  # nor one behind that of the digest, which reads the events of many runs
 
 # Dialogs are imported when they are opened, so that they do not delay the first paint.
 
@@ -76,7 +74,6 @@ class DialogsScreen(PanesScreen):
         super().__init__(snapshot, bridge, charts, glyphs=glyphs, selected_run=selected_run)
         self.commands = commands
         self.user_commands = user_commands
-        self._digest_until = 0.0  # the monotonic time until which keys wait for the digest
         self._draft: Mapping[str, str] = {}  # of the New run dialog, kept from one opening to the next
 
     @cached_property
@@ -265,34 +262,36 @@ class DialogsScreen(PanesScreen):
         self.app.push_screen(Help(commands, actions, first=section, search=search, glyphs=self.glyphs), closed)
 
     def action_digest(self) -> None:
-        """Opens the digest when the events are read; keys typed meanwhile are for it, if that is quick."""
-        self._digest_until = time.monotonic() + _DIGEST_SECONDS
+        """Opens the digest at once; it gets pauses and waits when the events of its runs are read."""
+        self.show_digest(self._bridge.digest_without_events(self.snapshot), opens=True)
         self._bridge.request_digest()
-
-    @property
-    def awaits_dialog(self) -> bool:
-        """Whether a dialog is about to open, for which the next keys are."""
-        return self.app.screen is self and time.monotonic() < self._digest_until
 
     def show_digest(self, digest: AbsenceDigest, *, opens: bool) -> None:
         """Opens the digest if `opens` and no other screen is open; otherwise says that there is one."""
-        self._digest_until = 0.0
         if not opens or self.app.screen is not self:
             ended = sum(recalled.run.status in ENDED for recalled in digest.runs)
             self.tell(f"{counted(ended, 'run')} ended while you were away. D shows them", kind=EventNotice)
             return
         from backprop_tui.tui.panes.digest import RETRY, SHOW, Digest, digest_view
 
-        view = digest_view(digest, self.snapshot)
+        screen = Digest(digest_view(digest, self.snapshot), glyphs=self.glyphs)
 
         def closed(answer: str | None) -> None:
-            if answer == SHOW and view.first_failure is not None:
-                self.go_to(view.first_failure)
+            if answer == SHOW and screen.view.first_failure is not None:
+                self.go_to(screen.view.first_failure)
             elif answer == RETRY:
-                runs = [run for run in map(self.snapshot.find, view.retry) if run is not None]
+                runs = [run for run in map(self.snapshot.find, screen.view.retry) if run is not None]
                 self.work(self._run_actions.resume(Targets(runs)))
 
-        self.app.push_screen(Digest(view, glyphs=self.glyphs), closed)
+        self.app.push_screen(screen, closed)
+
+    def complete_digest(self, digest: AbsenceDigest) -> None:
+        """Shows what was read for it, if it is open still."""
+        from backprop_tui.tui.panes.digest import Digest, digest_view
+
+        screen = self.app.screen
+        if isinstance(screen, Digest):
+            screen.show_view(digest_view(digest, self.snapshot))
 
     def action_compare(self) -> None:
         """Compares the marked runs; of a selected group shows the curves."""

@@ -349,7 +349,8 @@ def _unsaved_work(runs: Sequence[KnownRun]) -> list[str]:
     else:
         last = newest
     if last is None:
-        lines.append("It has no known checkpoint: all of its work may be lost.")
+        known = "known checkpoint" if live.shared_directory is None else "checkpoint that is certainly its own"
+        lines.append(f"It has no {known}: all of its work may be lost.")
         reasons = (live.problem, None if live.shared_directory is None else live.shared_directory.message)
         lines += [sanitize(reason) for reason in reasons if reason is not None]
     elif last.step is not None and live.step is not None and live.step > last.step:

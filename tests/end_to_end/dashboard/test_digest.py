@@ -32,15 +32,15 @@ def test_after_an_hour_the_digest_shows_the_failure_and_enter_goes_there(
     run.wait_for_end()
     note_last_seen(sandbox, ago=HOUR)
     screen = open_dashboard()
-    screen.wait_for("While you were away")
+    screen.wait_for("What happened while you were away")
     screen.wait_for("Away 1h")
     screen.wait_for("FileNotFoundError")
     screen.type("\r")
-    screen.wait_until_gone("While you were away")
+    screen.wait_until_gone("What happened while you were away")
     screen.type("D")
-    screen.wait_for("While you were away")
+    screen.wait_for("What happened while you were away")
     screen.type("\x1b")
-    screen.wait_until_gone("While you were away")
+    screen.wait_until_gone("What happened while you were away")
     screen.type("q")
     assert screen.wait_for_exit() == 0
     assert_terminal_restored(screen)
@@ -53,7 +53,7 @@ def test_after_a_minute_there_is_no_digest(sandbox: Sandbox, open_dashboard: Ope
     screen = open_dashboard()
     screen.wait_for(run.id)
     screen.type("D")
-    screen.wait_for("The last day")  # by then it would have opened by itself
+    screen.wait_for("What happened in the last day")  # by then it would have opened by itself
 
 
 def test_a_killed_dashboard_has_noted_the_last_look(sandbox: Sandbox, open_dashboard: Open) -> None:
@@ -68,7 +68,7 @@ def test_a_killed_dashboard_has_noted_the_last_look(sandbox: Sandbox, open_dashb
     run.wait_for_end()
     second = open_dashboard()
     second.wait_for(run.id)
-    assert "While you were away" not in second.shown()
+    assert "What happened while you were away" not in second.shown()
 
 
 def stays_away(sandbox: Sandbox) -> bool:
@@ -90,5 +90,5 @@ def test_regaining_focus_after_a_long_time_opens_it(sandbox: Sandbox, open_dashb
     Path(run.run().spec.cwd, "go").touch()
     run.wait_for_end()
     screen.type("\x1b[I")
-    screen.wait_for("While you were away")
+    screen.wait_for("What happened while you were away")
     screen.wait_for("FileNotFoundError")

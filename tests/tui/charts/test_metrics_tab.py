@@ -15,6 +15,7 @@ from backprop_tui.plotting.track import Style
 from backprop_tui.presentation.curves import AxisUnit
 from backprop_tui.presentation.known_run import KnownRun
 from backprop_tui.store.metrics import SeriesBuilder
+from backprop_tui.tui.charts.chart import draw_chart
 from backprop_tui.tui.charts.choices import ChartChoices, ChartNavigator
 from backprop_tui.tui.charts.metric_charts import Plotter
 from backprop_tui.tui.charts.metrics_tab import MetricsView, draw_metrics, metrics_view
@@ -372,4 +373,6 @@ def test_output_that_was_not_read_interrupts_the_curve_and_is_reported() -> None
     view = metrics_view(Plotter(known, chart_data("nano", {"loss": builder.snapshot()}), ChartChoices()), NOW, UNICODE)
     assert [row.best for row in view.rows] == ["1.250"], "as everywhere else"
     assert [len(piece) for piece in view.large.curves[-1].pieces] == [30, 30]
-    assert "! figures missing: part of the output was not read" in _facts(view)
+    assert "! figures missing: not all output was read" in _facts(view)
+    for width, text in ((60, "loss  1.033  ! figures missing"), (24, "loss  1.033  !")):
+        assert text in text_of(draw_chart(view.large, width, 10, UNICODE)[0])

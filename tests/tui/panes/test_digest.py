@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from backprop_tui.domain.formatting import iso
-from backprop_tui.domain.run import Cause, Checkpoint
+from backprop_tui.domain.run import Cause, Checkpoint, SharedDirectory
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.domain.status import Status
 from backprop_tui.presentation.known_run import KnownRun
@@ -196,9 +196,16 @@ def test_what_was_resumed_meanwhile_is_not_retried_again() -> None:
     assert not digest_view(digest, snapshot(running("gone"))).retry
 
 
+def test_files_of_which_it_is_not_known_whose_they_are_are_named() -> None:
+    shared = SharedDirectory(folder="/w/ckpt", runs=("other",), files=("/w/ckpt/9.pt",))
+    view = digest(ended("good", shared_directory=shared), ended("bad", Status.FAILED, shared_directory=shared))
+    assert [row.story for row in view.rows if row.subject == "good"][-1] == "it is not known whose 9.pt is"
+    assert "it is not known whose 9.pt is" in view.failures[0].note
+
+
 def test_it_says_how_long_the_absence_was() -> None:
     assert digest().when.startswith("Away 6h12m, since ")
-    assert digest(back_at=None).title == "The last day"
+    assert digest(back_at=None).title == "What happened in the last day"
 
 
 def test_nothing_from_outside_reaches_the_terminal_as_a_command() -> None:

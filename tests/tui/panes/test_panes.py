@@ -56,7 +56,9 @@ def test_read_only_is_shown_even_where_the_counts_fill_the_header() -> None:
         line = draw_header(header_view(now), width, UNICODE)
         assert "READ-ONLY" in text_of(line)
         assert width_of(line) <= width
-    assert "4 waiting  ✗ 3 failed" in text_of(draw_header(header_view(now), 80, UNICODE))
+    assert "◌ 4  ✗ 3  ✓ 2" in text_of(draw_header(header_view(now), 80, UNICODE))
+    narrow = text_of(draw_header(header_view(scene()), 80, UNICODE))
+    assert "4 waiting  ✗ 3 failed  ✓ 2  " in narrow, "no count is left out where there is room for it"
 
 
 def test_a_wrong_setting_and_the_key_that_repairs_it_are_named_at_80_columns() -> None:
@@ -370,7 +372,7 @@ def test_of_the_counts_what_failed_and_what_runs_stay_longest() -> None:
     view = header_view(snapshot(*runs))
     shown = {width: text_of(draw_header(view, width, UNICODE)).split() for width in (100, 40, 20, 18, 13)}
     assert " ".join(shown[100][1:-1]) == "ada-gpu-07 ► 2 running ◌ 1 waiting ✗ 1 failed ✓ 1 completed"
-    assert shown[40][:-1] == ["backprop", "►", "2", "◌", "1", "✗", "1"]
+    assert shown[40][:-1] == ["backprop", "►", "2", "◌", "1", "✗", "1", "✓", "1"]
     assert shown[20] == ["backprop", "►", "2", "✗", "1"]
     assert shown[18] == ["backprop", "►", "2", "✗", "1"]
     assert shown[13] == ["backprop", "✗", "1"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import pytest
 from textual import events
 from textual.pilot import Pilot
 
+from backprop_tui.domain.requests import BY_HEAT
 from backprop_tui.domain.run import Cause
 from backprop_tui.domain.status import Status
 from backprop_tui.tui.absence import AbsenceDigest, DigestRun
@@ -17,7 +17,6 @@ from backprop_tui.tui.app import Dashboard
 from backprop_tui.tui.bridge import DigestReady
 from backprop_tui.tui.panes.digest import Digest
 from backprop_tui.tui.panes.runs import RunsTable
-from backprop_tui.tui.screens import dialogs
 from backprop_tui.tui.screens.help import Help
 from backprop_tui.tui.screens.main import MainScreen
 from backprop_tui.tui.theme import Preferences
@@ -88,27 +87,28 @@ async def test_keys_that_are_typed_while_it_opens_are_for_it() -> None:
         for key in "DR":
             app.post_message(events.Key(key, key))
         await stage.pilot.pause()
-        assert not app._notifications
-        await stage.remembers()
         await stage.pilot.pause(0.1)
         assert stage.commands.calls == [("resume", "bad")]
 
 
-async def test_a_digest_that_does_not_come_holds_keys_up_only_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dialogs, "_DIGEST_SECONDS", 0.05)
-    async with staged() as stage:
-        await stage.pilot.press("D", "question_mark")
-        assert isinstance(stage.pilot.app.screen, Help)
-
-
-async def test_d_requests_it_and_esc_closes_it() -> None:
+async def test_d_opens_it_at_once_and_completes_it_when_the_events_are_read() -> None:
     async with staged() as stage:
         await stage.pilot.press("D")
         await stage.pilot.pause()
+        assert stage.is_open
         assert stage.bridge.recalls == 1
-        await stage.remembers()
+        assert "for heat" not in stage.pilot.app.screen.query_one(ScrollView).shown_text
+        pause = {"time": NOW.wall - 50, "event": "paused", "by": BY_HEAT}
+        read = replace(MISSED, runs=(*MISSED.runs, DigestRun(run=running("hot"), events=(pause,))))
+        stage.pilot.app.post_message(DigestReady(read, opens=False, is_answer=True))
+        await stage.pilot.pause()
+        assert "once for heat" in stage.pilot.app.screen.query_one(ScrollView).shown_text
         await stage.pilot.press("escape")
-        assert not stage.is_open
+        assert isinstance(stage.pilot.app.screen, MainScreen)
+        stage.pilot.app.post_message(DigestReady(read, opens=False, is_answer=True))
+        await stage.pilot.pause()
+        assert isinstance(stage.pilot.app.screen, MainScreen), "it was closed before"
+        assert not stage.pilot.app._notifications
         assert not stage.commands.calls
 
 

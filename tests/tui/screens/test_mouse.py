@@ -305,7 +305,7 @@ async def test_a_click_in_the_help_does_what_its_row_says() -> None:
         for text, is_done in (
             ("hold or release the queue", lambda: stage.commands.calls == [("hold",)]),
             ("next theme", lambda: stage.pilot.app.theme != theme),
-            ("while you were away", lambda: asked == [True]),
+            ("what happened", lambda: asked == [True]),
             ("go to that line", lambda: isinstance(stage.pilot.app.screen, Palette)),
             ("settings", lambda: isinstance(stage.pilot.app.screen, SettingsScreen)),
             ("command palette", lambda: isinstance(stage.pilot.app.screen, Palette)),
