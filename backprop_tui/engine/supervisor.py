@@ -45,6 +45,7 @@ PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
 QUIET_PASS_SECONDS = 2.0  # the same when no run waits or starts
 SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
 LOOK_SECONDS = 5.0  # local runs that wait are looked at this often, for requests of machines that cannot ring
+LOOK_SECONDS_PER_RUN = 0.01  # a look takes about ten microseconds a run, so many thousands are looked at less often
 LOOK_AT_OTHERS_SECONDS = 30.0  # the same for runs of another launcher
 SIGN_OF_LIFE_SECONDS = 30.0  # other machines see by governor.json that this one is alive
 EXPLAIN_SECONDS = 1.0
@@ -242,7 +243,7 @@ class Supervisor:
         now = time.monotonic()
         explain, look = refresh and now >= self._explain_at, refresh and now >= self._look_at
         if look:
-            self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
+            self._look_at = now + _look_seconds(len(self._runs))
         watched, finishing = tuple(self._watched), self._finishing.run_ids()
         with self._passes.attempt():
             run_pass = partial(self._scheduler.run_pass, watched, finishing, explain=explain, look=look)
@@ -357,6 +358,11 @@ class Supervisor:
     def _stir_all(self) -> None:
         self._stir.set()
         self._stir = asyncio.Event()
+
+
+def _look_seconds(runs: int) -> float:
+    """Until the runs that wait are looked at again, if nobody rings."""
+    return max(LOOK_SECONDS, runs * LOOK_SECONDS_PER_RUN) if runs else LOOK_AT_OTHERS_SECONDS
 
 
 def _until_next(interval_seconds: float) -> float:

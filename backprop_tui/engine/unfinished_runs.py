@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from backprop_tui.domain.errors import AccessDenied, BackpropError, BrokenRecord, StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import LOCAL, Queued, Run
+from backprop_tui.domain.run import LOCAL, Queued, Run, sort_queue
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.processes.detached_log import note, note_exception
@@ -24,6 +25,8 @@ from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
+PartT = TypeVar("PartT")
+
 DAMAGED = (BrokenRecord, AccessDenied)  # of a record; other errors may be gone the next time
 UNREADABLE_SECONDS = 1.2  # a guardian writes a damaged record again within a second
 
@@ -32,6 +35,39 @@ UNREADABLE_SECONDS = 1.2  # a guardian writes a damaged record again within a se
 class LoadedRun:
     run: Run
     signature: Signature | None
+
+
+class SharedParts:
+    """Equal parts of records, kept once: most runs of a sweep have the same limits and the same process attributes."""
+
+    _MOST = 1000
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def share(self, run: Run) -> Run:
+        """The same run, with parts of the runs before where those are equal: they are most of its size."""
+        if len(self._known) >= self._MOST:
+            self._known.clear()
+        spec, once = run.spec, self._once
+        shared = replace(spec, process=once(spec.process), limits=once(spec.limits), stop=once(spec.stop))
+        return replace(run, spec=shared)
+
+    def _once(self, part: PartT) -> PartT:
+        known: PartT = self._known.setdefault(part, part)
+        return known
+
+
+class RunsByState:
+    """The runs at one moment, sorted once: a thousand that wait are not sorted again with each pass."""
+
+    __slots__ = ("active", "positions", "queue", "runs")
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs = runs
+        self.queue: Sequence[Run] = sort_queue(run for run in runs if isinstance(run.state, Queued))
+        self.active: Sequence[Run] = [run for run in runs if run.status in (Status.STARTING, Status.RUNNING)]
+        self.positions: Mapping[str, int] = {run.id: number for number, run in enumerate(self.queue, start=1)}
 
 
 class UnfinishedRuns:
@@ -47,7 +83,8 @@ class UnfinishedRuns:
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
         self._listed_at: int | None = None  # the time of the folder of markers when it was listed
         self._restless: set[str] = set()  # the ids of those that did not wait then, or do not any more
-        self._runs: list[Run] | None = None
+        self._by_state: RunsByState | None = None
+        self._parts = SharedParts()
 
     def refresh(self, guarded: Collection[str] = (), *, waiting: bool = True) -> None:
         """Reads what changed; without `waiting` not the runs that waited before, nor those of another launcher.
@@ -63,7 +100,7 @@ class UnfinishedRuns:
         for run_id in [*self._restless]:
             before, after = self._loaded.get(run_id), self._refreshed(run_id, guarded)
             if after is not before:
-                self._runs = None
+                self._by_state = None
                 self._loaded.pop(run_id, None)
                 if after is not None:
                     self._loaded[run_id] = after
@@ -88,7 +125,9 @@ class UnfinishedRuns:
             now = last if not waiting and self._is_waiting(run_id, last) else self._refreshed(run_id, guarded)
             if now is not None:
                 loaded[run_id] = now
-        self._loaded, self._runs = loaded, None
+        if loaded != before:
+            self._by_state = None
+        self._loaded = loaded
         self._restless = {run_id for run_id in run_ids if not self._is_waiting(run_id, loaded.get(run_id))}
 
     def _refreshed(self, run_id: str, guarded: Collection[str]) -> LoadedRun | None:
@@ -141,7 +180,7 @@ class UnfinishedRuns:
             if run.spec.launcher != self._launcher:
                 self._other[run_id] = signature
             elif belongs_here(self._home, run):
-                return LoadedRun(run, signature)
+                return LoadedRun(self._parts.share(run), signature)
         # A disk that fails is no fault of the record: it is read again, and until then counts as it was.
         return last if problems and run_id not in self._broken else None
 
@@ -207,6 +246,7 @@ class UnfinishedRuns:
         signature = signature_of(directory.record_path)
         if loaded is None or loaded.signature != signature:
             loaded = self._loaded[run_id] = LoadedRun(directory.read(), signature)
+            self._by_state = None
         return loaded.run
 
     def signature(self, run_id: str) -> Signature | None:
@@ -217,7 +257,7 @@ class UnfinishedRuns:
     def put(self, run: Run) -> None:
         """Stores a record that this process has just written itself."""
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
-        self._runs = None
+        self._by_state = None
         self._restless.add(run.id)
 
     def take_over(self, run: Run) -> Run:
@@ -238,18 +278,22 @@ class UnfinishedRuns:
         directory = self.directory(run_id)
         return None if signature_of(directory.record_path) is None else directory.read()
 
+    def by_state(self) -> RunsByState:
+        """The same object as before if nothing has changed, and so are its lists."""
+        if self._by_state is None:
+            self._by_state = RunsByState([loaded.run for loaded in self._loaded.values()])
+        return self._by_state
+
     def runs(self) -> list[Run]:
-        """The same list as before if nothing has changed."""
-        if self._runs is None:
-            self._runs = [loaded.run for loaded in self._loaded.values()]
-        return self._runs
+        return self.by_state().runs
 
-    def queued(self) -> list[Run]:
-        return [run for run in self.runs() if run.status is Status.QUEUED]
+    def queued(self) -> Sequence[Run]:
+        """The runs that wait, in the order in which they are considered."""
+        return self.by_state().queue
 
-    def active(self) -> list[Run]:
+    def active(self) -> Sequence[Run]:
         """The runs that were admitted and have not ended."""
-        return [run for run in self.runs() if run.status in (Status.STARTING, Status.RUNNING)]
+        return self.by_state().active
 
 
 def index_runs(home: Home, runs: Iterable[Run]) -> None:

@@ -98,7 +98,8 @@ def test_a_lock_without_its_directory_is_missing(tmp_path: Path) -> None:
 
 
 def test_a_busy_lock_is_waited_for_and_given_up_in_time(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, pauses, held = [100.0], [], [taken(path)]
+    now, held = [100.0], [taken(path)]
+    pauses: list[float] = []
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -118,7 +119,8 @@ def test_a_busy_lock_is_waited_for_and_given_up_in_time(path: str, monkeypatch: 
 
 def test_a_file_that_is_replaced_while_it_is_locked_is_locked_again(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock on a file that nobody finds by the path any more protects nothing."""
-    flock, replaced = fcntl.flock, []
+    flock = fcntl.flock
+    replaced: list[int] = []
 
     def replace_once(descriptor: int, operation: int) -> None:
         flock(descriptor, operation)
@@ -158,7 +160,7 @@ def test_another_error_of_a_lock_is_not_taken_for_a_busy_one(path: str, monkeypa
 
 @pytest.mark.parametrize("is_held", [True, False])
 def test_a_lock_that_may_not_be_opened_is_busy_only_if_somebody_holds_it(
-    path: str, is_held: bool, monkeypatch: pytest.MonkeyPatch
+    path: str, *, is_held: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "open_own", refuse(errno.EACCES))
     monkeypatch.setattr(locks, "open_file", refuse(errno.EACCES))
