@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.load import machine_limits, machine_probe
@@ -27,7 +27,6 @@ from backprop_tui.domain.limits import MachineLimits
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.telemetry import Readings, shows_gpus_of
-from backprop_tui.engine.live_records import LiveRecords
 from backprop_tui.engine.readings import ReadingsSource
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.linux import boot_id, mount_point_of, mount_points
@@ -149,6 +148,39 @@ def _command_key(run: Run) -> str:
     import hashlib  # only when VRAM is measured: it loads all of OpenSSL
 
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class KnownLive:
+    """A live record, None without one; it was looked at last at this monotonic time."""
+
+    live: Live | None
+    signature: Signature | None
+    looked_at: float
+
+
+class LiveRecords:
+    """Shared by all of a supervisor that look at them: a record with curves takes a millisecond to decode."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._known: dict[str, KnownLive] = {}
+
+    def latest(self, run_id: str, now: float, *, seconds: float) -> KnownLive:
+        """The record as it was within so many seconds before the monotonic time `now`."""
+        known = self._known.get(run_id)
+        if known is not None and now - known.looked_at < seconds:
+            return known
+        directory = RunDirectory(self._home.run_folder(run_id))
+        signature = signature_of(directory.live_path)
+        live = known.live if known is not None and known.signature == signature else None
+        self._known[run_id] = latest = KnownLive(live or directory.read_live(), signature, now)
+        return latest
+
+    def keep(self, run_ids: Iterable[str]) -> None:
+        """Forgets all other runs."""
+        for run_id in self._known.keys() - set(run_ids):
+            self._known.pop(run_id, None)
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)

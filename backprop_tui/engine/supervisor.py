@@ -30,6 +30,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.directory_watch import DirectoryWatch
 from backprop_tui.processes.identity import identify, open_pidfd
+from backprop_tui.processes.linux import return_free_memory
 from backprop_tui.processes.tree import OrphanReaper
 from backprop_tui.store.codec import encode
 from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
@@ -148,7 +149,7 @@ class Supervisor:
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
         self._runs: list[Run] = []
         self._indexed: dict[str, Run] = {}
-        self._settled: list[Run] | None = None  # the runs when all were in the index, and none had ended
+        self._settled: list[Run] | None = None  # the runs when all had been in the index for a while
         self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
         self._slurm_wake = asyncio.Event()
         self._governor_file = GovernorFile(home)
@@ -324,17 +325,22 @@ class Supervisor:
         return self._all_runs() != self._settled
 
     def _index(self) -> None:
-        """Indexes what changed. A run that has ended and is still marked is tried again."""
+        """Indexes what changed. A run that has ended and is still marked is tried again.
+
+        A second after the last change it gives back the memory that the updates of the index needed.
+        """
         runs = self._all_runs()
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
+        else:
+            return_free_memory()
         for run in changed:
             if run.status in ENDED:
                 self._capacity.vram_history.record(run)
                 self._explain_at = 0.0
         self._indexed = {run.id: run for run in runs}
-        self._settled = None if any(run.status in ENDED for run in changed) else runs
+        self._settled = None if changed else runs
 
     async def _repeat(
         self, seconds: Callable[[], float], work: Callable[[], None], is_due: Callable[[], bool] = lambda: True

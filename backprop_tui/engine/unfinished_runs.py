@@ -7,7 +7,6 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from backprop_tui.domain.errors import AccessDenied, BackpropError, BrokenRecord, StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
@@ -25,8 +24,6 @@ from backprop_tui.store.records import public
 from backprop_tui.store.run_directory import RunDirectory
 from backprop_tui.store.watched_file import Signature, signature_of
 
-PartT = TypeVar("PartT")
-
 DAMAGED = (BrokenRecord, AccessDenied)  # of a record; other errors may be gone the next time
 UNREADABLE_SECONDS = 1.2  # a guardian writes a damaged record again within a second
 
@@ -35,27 +32,6 @@ UNREADABLE_SECONDS = 1.2  # a guardian writes a damaged record again within a se
 class LoadedRun:
     run: Run
     signature: Signature | None
-
-
-class SharedParts:
-    """Equal parts of records, kept once: most runs of a sweep have the same limits and the same process attributes."""
-
-    _MOST = 1000
-
-    def __init__(self) -> None:
-        self._known: dict[Any, Any] = {}
-
-    def share(self, run: Run) -> Run:
-        """The same run, with parts of the runs before where those are equal: they are most of its size."""
-        if len(self._known) >= self._MOST:
-            self._known.clear()
-        spec, once = run.spec, self._once
-        shared = replace(spec, process=once(spec.process), limits=once(spec.limits), stop=once(spec.stop))
-        return replace(run, spec=shared)
-
-    def _once(self, part: PartT) -> PartT:
-        known: PartT = self._known.setdefault(part, part)
-        return known
 
 
 class RunsByState:
@@ -84,7 +60,6 @@ class UnfinishedRuns:
         self._listed_at: int | None = None  # the time of the folder of markers when it was listed
         self._restless: set[str] = set()  # the ids of those that did not wait then, or do not any more
         self._by_state: RunsByState | None = None
-        self._parts = SharedParts()
 
     def refresh(self, guarded: Collection[str] = (), *, waiting: bool = True) -> None:
         """Reads what changed; without `waiting` not the runs that waited before, nor those of another launcher.
@@ -180,7 +155,7 @@ class UnfinishedRuns:
             if run.spec.launcher != self._launcher:
                 self._other[run_id] = signature
             elif belongs_here(self._home, run):
-                return LoadedRun(self._parts.share(run), signature)
+                return LoadedRun(run, signature)
         # A disk that fails is no fault of the record: it is read again, and until then counts as it was.
         return last if problems and run_id not in self._broken else None
 

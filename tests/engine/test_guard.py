@@ -11,7 +11,7 @@ from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import PauseRequest
 from backprop_tui.domain.run import Gpu
-from backprop_tui.engine import live_records
+from backprop_tui.engine import capacity
 from backprop_tui.engine.guard import Guard
 from backprop_tui.store.watched_file import Signature, signature_of
 from tests.engine.machines import Host, gpu
@@ -103,7 +103,7 @@ def test_a_paused_run_is_looked_at_with_each_reading_and_others_now_and_then(
         paths.append(path)
         return signature_of(path)
 
-    monkeypatch.setattr(live_records, "signature_of", counted)
+    monkeypatch.setattr(capacity, "signature_of", counted)
     guard = Guard(host.home, host.capacity, host.readings_source)
     check_each(host, monkeypatch, guardian, guard, 40, 40, 40)
     assert len(paths) == looks

@@ -16,7 +16,7 @@ from backprop_tui.domain.slurm import SlurmJob, job_name, parse_queue
 from backprop_tui.engine import supervisor
 from backprop_tui.engine.slurm_queue import LOOK_SECONDS, SlurmQueue
 from backprop_tui.engine.supervisor import SIGN_OF_LIFE_SECONDS, GovernorFile
-from backprop_tui.engine.unfinished_runs import SharedParts, UnfinishedRuns
+from backprop_tui.engine.unfinished_runs import UnfinishedRuns
 from backprop_tui.launchers.slurm import Slurm
 from backprop_tui.store.creation import remove_marker
 from backprop_tui.store.files import read_object
@@ -101,16 +101,13 @@ def test_runs_that_wait_are_sorted_when_one_of_them_has_changed(host: Host) -> N
     assert (unfinished.by_state().positions, [run.id for run in unfinished.active()]) == ({"b": 1}, ["a"])
 
 
-def test_equal_parts_of_the_runs_of_a_sweep_are_kept_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_parts_of_the_runs_of_a_sweep_are_kept_once(host: Host) -> None:
     for run_id in "ab":
         host.runs.queued(run_id)
     host.unfinished.refresh()
     first, second = host.unfinished.queued()
     assert first.spec.process is second.spec.process
     assert first.spec.limits is second.spec.limits
-    assert first.spec.stop is second.spec.stop
-    monkeypatch.setattr(SharedParts, "_MOST", 0)
-    assert SharedParts().share(first) == first
 
 
 def test_a_run_that_waits_is_the_same_candidate_until_something_changes(host: Host) -> None:
