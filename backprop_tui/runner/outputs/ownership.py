@@ -188,9 +188,10 @@ class FileEvidence:
 
     def look(self) -> None:
         """Looks at the processes and neighbors at the beginning of a scan."""
-        before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
+        before, self._active, now = self._active, self._neighbours()[:MAX_NEIGHBOURS], time.time()
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
-            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
+            life = self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])
+            life[:] = min(life[0], now), max(life[1], now)  # the clock may be set back meanwhile
         self._own_pids.update(self._pids())
         self._previous, self.sample = self.sample, self._measure()
 

@@ -17,6 +17,7 @@ from backprop_tui.domain.run import Checkpoint, Run, SharedDirectory
 from backprop_tui.processes.descriptors import MAX_PROCESSES
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
+from backprop_tui.runner.attempt_start import AttemptStart
 from backprop_tui.runner.outputs.checkpoints import CheckpointFound, CheckpointPatterns, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.files import (
     OutputFiles,
@@ -146,7 +147,8 @@ class OutputScanner:
         spec = run.spec
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
         self._recorder = recorder
-        since_ns = int(run.attempt.started_at * 1e9)
+        self._start = start = AttemptStart(run.attempt.started_at, recorder.live)
+        since_ns = start.earliest_ns()
         self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints, since_ns=since_ns)
         self._working_folders = WorkingFolders(pids, spec.cwd)
         self._metric_files = MetricFiles()
@@ -155,7 +157,7 @@ class OutputScanner:
         self._files = OutputFiles(
             [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
-            since_ns=since_ns,
+            since_ns=start.ns,
             pids=pids,
             is_relevant=patterns.matches,
             neighbours=self._neighbours.active,
@@ -192,6 +194,7 @@ class OutputScanner:
     def _scan(self, now: float) -> list[ScanResult]:
         for folder in self._working_folders.look_for_new():
             self._files.add_folder(folder)
+        self._files.earliest_ns = self._checkpoint_scanner.since_ns = self._start.earliest_ns()
         files = self._files.scan()
         results: list[ScanResult] = list(self._checkpoint_scanner.scan(files, now, at_end=self._is_last))
         self.shared_directory = self._find_unowned([*self._known_checkpoints(), *_saved(results)])
