@@ -202,6 +202,7 @@ class Scheduler:
         watched_ids = set(watched)
         if refresh:
             self._unfinished.refresh(watched_ids, waiting=look)
+            self._forget_ended()
         for run in self._unfinished.queued() if refresh and look else ():
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
@@ -219,6 +220,15 @@ class Scheduler:
             self._expect_next(result)
         result.runs = self._unfinished.runs()
         return result
+
+    def _forget_ended(self) -> None:
+        """Forgets what is kept of runs that are gone, such as one that was stopped while it waited."""
+        if self._backoffs or self._failures:
+            unfinished = {run.id for run in self._unfinished.runs()}
+            self._backoffs = {run_id: known for run_id, known in self._backoffs.items() if run_id in unfinished}
+            for run_id in self._failures.keys() - unfinished:
+                del self._failures[run_id]
+                self._unfinished.forget_failures(run_id)
 
     def _expect_next(self, result: PassResult) -> None:
         """Has a guardian load the first run that waits for nothing but the end of another one.

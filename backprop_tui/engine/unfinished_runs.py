@@ -16,7 +16,7 @@ from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.store import index
 from backprop_tui.store.creation import remove_marker
-from backprop_tui.store.failures import Failure, failure_of, note_failure
+from backprop_tui.store.failures import Failure, failure_of, forget_failures, note_failure
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock, is_locked
@@ -94,6 +94,7 @@ class UnfinishedRuns:
         self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
         self._skipped = {run_id: self._skipped[run_id] for run_id in run_ids if run_id in self._skipped}
         self._unreadable = {run_id: self._unreadable[run_id] for run_id in run_ids if run_id in self._unreadable}
+        self._broken = {run_id: self._broken[run_id] for run_id in run_ids if run_id in self._broken}
         before, loaded = self._loaded, dict[str, LoadedRun]()
         for run_id in run_ids:
             last = before.get(run_id)
@@ -208,6 +209,9 @@ class UnfinishedRuns:
     def note_failure(self, run_id: str, reason: str, after: Failure | None) -> Failure:
         return note_failure(self._home, run_id, reason, after)
 
+    def forget_failures(self, run_id: str) -> None:
+        forget_failures(self._home, run_id)
+
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of any run, finished ones included."""
         return RunDirectory(self._home.run_folder(run_id))
@@ -301,6 +305,7 @@ def unmark(home: Home, run: Run) -> None:
         try:
             current = directory.read()
             if current.state == run.state and len(current.attempts) == len(run.attempts):
+                forget_failures(home, run.id)
                 directory.delete_environment(run)  # a guardian that was killed at the very end may have left it
                 remove_marker(home, run.id)
         except (BackpropError, OSError):
