@@ -18,7 +18,7 @@ from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.regular_files import open_regular
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
-from backprop_tui.runner.attempt_start import AttemptStart
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.outputs.files import is_skipped
 from backprop_tui.store.tail import Tail
 
@@ -106,7 +106,7 @@ class OwnOutput:
     """Looks every second at first, then less often; waits for a disk only at the end, for seconds."""
 
     def __init__(
-        self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, start: AttemptStart
+        self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, start: AttemptBeginning
     ) -> None:
         """`log` is output.log, `known` what an earlier guardian or attempt found, `start` that of the attempt."""
         self._log = os.path.realpath(log)

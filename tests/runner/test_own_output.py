@@ -15,7 +15,7 @@ import pytest
 from backprop_tui.domain.live import Clock, Live, OwnLog
 from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.runner import own_output
-from backprop_tui.runner.attempt_start import AttemptStart
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.own_output import Fetched, FetchedTail, OwnOutput
 
 LIVE = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(mark=time.monotonic()), time=0.0)
@@ -75,7 +75,7 @@ def test_a_file_that_this_process_prints_into_is_found_and_read_on_by_another(tm
     path = tmp_path / "train.log"
     path.write_bytes(b"step 1 loss 0.5\n")
     known = OwnLog(path=str(path), attempt=1, offset=16)
-    output = OwnOutput(str(tmp_path / "output.log"), str(tmp_path), tuple, known, AttemptStart(0.0, LIVE))
+    output = OwnOutput(str(tmp_path / "output.log"), str(tmp_path), tuple, known, AttemptBeginning(0.0, LIVE))
     output.adopt(known)
     with open(path, "ab") as file:
         file.write(b"step 2 loss 0.4\n")
@@ -100,7 +100,7 @@ class Looking:
 
     def __init__(self, folder: Path, *running: Training, known: OwnLog | None = None, started_at: float = 0.0) -> None:
         self.running = [*running]
-        start = AttemptStart(started_at, LIVE)
+        start = AttemptBeginning(started_at, LIVE)
         self.output = OwnOutput(str(folder / "output.log"), str(folder), self._pids, known, start)
         self._now = time.monotonic()
 

@@ -17,7 +17,7 @@ from backprop_tui.domain.run import Checkpoint, Run, SharedDirectory
 from backprop_tui.processes.descriptors import MAX_PROCESSES
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
-from backprop_tui.runner.attempt_start import AttemptStart
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.outputs.checkpoints import CheckpointFound, CheckpointPatterns, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.files import (
     OutputFiles,
@@ -147,7 +147,7 @@ class OutputScanner:
         spec = run.spec
         patterns = CheckpointPatterns(spec.checkpoint_globs, spec.cwd)
         self._recorder = recorder
-        self._start = start = AttemptStart(run.attempt.started_at, recorder.live)
+        self._start = start = AttemptBeginning(run.attempt.started_at, recorder.live)
         since_ns = start.earliest_ns()
         self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints, since_ns=since_ns)
         self._working_folders = WorkingFolders(pids, spec.cwd)

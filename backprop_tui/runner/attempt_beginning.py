@@ -9,7 +9,7 @@ from backprop_tui.domain.live import Live
 STEP_SECONDS = 1.0  # a smaller step of the clock is ignored
 
 
-class AttemptStart:
+class AttemptBeginning:
     """The start of an attempt by the wall clock; what is written after that was set back may have earlier times."""
 
     def __init__(self, started_at: float, live: Live) -> None:

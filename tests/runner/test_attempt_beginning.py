@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.live import Clock, Live, Pause
-from backprop_tui.runner import attempt_start
-from backprop_tui.runner.attempt_start import STEP_SECONDS, AttemptStart
+from backprop_tui.runner import attempt_beginning
+from backprop_tui.runner.attempt_beginning import STEP_SECONDS, AttemptBeginning
 from backprop_tui.runner.outputs.files import OutputFiles
 
 STARTED_AT = 1_800_000_000.0
@@ -38,17 +38,17 @@ class Clocks:
 @pytest.fixture
 def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
     clocks = Clocks()
-    monkeypatch.setattr(attempt_start, "time", clocks)
+    monkeypatch.setattr(attempt_beginning, "time", clocks)
     return clocks
 
 
-def seconds(start: AttemptStart) -> float:
+def seconds(start: AttemptBeginning) -> float:
     """How long before the recorded start files of the attempt may seem to be written."""
     return round(STARTED_AT - start.earliest_ns() / 1e9, 3)
 
 
 def test_a_clock_that_is_set_back_makes_the_start_earlier_for_good(clocks: Clocks) -> None:
-    start = AttemptStart(STARTED_AT, LIVE)
+    start = AttemptBeginning(STARTED_AT, LIVE)
     clocks.passes(100.0)
     assert seconds(start) == 0.0
     clocks.passes(100.0, step=-2 * HOUR)
@@ -60,7 +60,7 @@ def test_a_clock_that_is_set_back_makes_the_start_earlier_for_good(clocks: Clock
 
 @pytest.mark.parametrize("step", [HOUR, -STEP_SECONDS / 2])
 def test_a_step_forward_and_a_small_one_change_nothing(clocks: Clocks, step: float) -> None:
-    start = AttemptStart(STARTED_AT, LIVE)
+    start = AttemptBeginning(STARTED_AT, LIVE)
     clocks.passes(100.0, step=step)
     assert seconds(start) == 0.0
 
@@ -76,7 +76,7 @@ def test_another_guardian_sees_by_the_clock_of_the_attempt_that_it_was_set_back(
         time=0.0,
         pause=pause,
     )
-    assert seconds(AttemptStart(STARTED_AT, live)) == HOUR
+    assert seconds(AttemptBeginning(STARTED_AT, live)) == HOUR
 
 
 def test_only_what_appears_or_changes_is_new_where_times_do_not_tell(tmp_path: Path) -> None:
@@ -95,5 +95,5 @@ def test_only_what_appears_or_changes_is_new_where_times_do_not_tell(tmp_path: P
     copied = tmp_path / "copied.pt"
     copied.write_bytes(b"x")
     os.utime(copied, (1.0, 1.0))
-    found = {os.path.relpath(file.path, tmp_path) for file in files.scan()}
-    assert found == {"old/changed.pt", "old/added.pt", "new/added.pt", "added.pt"}
+    new_files = {os.path.relpath(file.path, tmp_path) for file in files.scan()}
+    assert new_files == {"old/changed.pt", "old/added.pt", "new/added.pt", "added.pt"}
