@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.domain.errors import BrokenRecord, UntrustedRecord
-from backprop_tui.domain.requests import EditRequest, NoticeRequest, TimeboxRequest
+from backprop_tui.domain.requests import EditRequest, NoticeRequest, StopRequest, TimeboxRequest
 from backprop_tui.domain.run import Queued
 from backprop_tui.domain.slurm import SlurmJob
 from backprop_tui.engine.queued_runs import apply_requests
@@ -62,10 +63,17 @@ def test_a_claim_is_taken_once_for_each_start_of_a_job(waiting: RunDirectory) ->
 
 def test_a_claim_survives_a_power_cut(waiting: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
+    link = os.link
+
+    def note_link(draft: str, path: str) -> None:
+        synced.append("link")
+        link(draft, path)
+
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    monkeypatch.setattr(os, "link", note_link)
     assert waiting.claim(1, {})
-    assert synced[-1] == waiting.claims
-    assert len(synced) > 1, "the draft too"
+    assert synced[-2:] == ["link", waiting.claims]
+    assert len(synced) > 2, "the draft too"
     synced.clear()
     waiting.announce_job(2)
     assert synced == [waiting.claims]
@@ -95,6 +103,7 @@ def test_a_job_is_announced_before_it_is_known(waiting: RunDirectory) -> None:
     assert waiting.is_job_announced(3)
     assert not waiting.is_job_announced(4)
     assert os.listdir(waiting.claims) == ["3.announced"]
+    assert os.stat(waiting.claims).st_mode & 0o777 == 0o700
 
 
 def test_every_file_of_a_guardian_is_a_sign_of_life(runs: Runs) -> None:
@@ -155,7 +164,7 @@ def test_a_record_that_others_may_write_is_not_used(waiting: RunDirectory, name:
 
 
 def test_the_signature_of_what_this_object_wrote_is_known(waiting: RunDirectory) -> None:
-    assert waiting.written is None
+    assert RunDirectory(waiting.path).written is None
     waiting.write(waiting.read(), durable=False)
     assert waiting.written is not None
     assert waiting.written == signature_of(waiting.record_path)
@@ -169,6 +178,41 @@ def test_a_record_is_synced_only_if_it_must_last(
     monkeypatch.setattr(os, "fsync", synced.append)
     waiting.write(run, durable=durable)
     assert bool(synced) is durable
+
+
+def test_only_what_must_last_is_synced(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    guardian = runs.guarded("a", spec={"env": (("TOKEN", None),)})
+    directory, synced = guardian.directory, list[int]()
+    monkeypatch.setattr(os, "fsync", synced.append)
+    directory.write_live(guardian.live)
+    directory.write_environment({"TOKEN": "t", "A": "b"}, folder_is_synced_later=True)
+    assert len(synced) == 1, "the file alone"
+    directory.delete_environment(guardian.run)
+    assert len(synced) == 1
+    directory.write_environment({"TOKEN": "t"})
+    assert len(synced) == 3, "the file and its directory"
+    directory.restore_record(guardian.run)
+    assert len(synced) == 5
+    guardian.dies()
+
+
+def test_a_line_that_has_not_been_written_to_its_end_waits(
+    waiting: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting.append_request(EditRequest(note="1"))
+    size = os.path.getsize(waiting.requests_path)
+    waiting.append_request(EditRequest(note="2"))
+    monkeypatch.setattr(run_directory, "MAX_REQUEST_BYTES", size + 5)
+    assert waiting.requests_after(0) == ([EditRequest(note="1")], size)
+    assert waiting.requests_after(size) == ([EditRequest(note="2")], 2 * size)
+
+
+def test_bytes_that_are_no_text_are_shown_in_the_notice(waiting: RunDirectory) -> None:
+    with open(waiting.requests_path, "wb") as file:
+        file.write(b"\xff\n")
+    (notice,), _ = waiting.requests_after(0)
+    assert isinstance(notice, NoticeRequest)
+    assert notice.message.endswith("1 line that this version does not understand skipped: '\\\\xff'")
 
 
 def test_a_damaged_record_is_kept_beside_the_one_that_is_written_again(waiting: RunDirectory) -> None:
@@ -242,7 +286,7 @@ def test_requests_are_read_once_and_whole(waiting: RunDirectory) -> None:
     assert requests[0] == second
     assert isinstance(requests[1], NoticeRequest)
     assert end == os.path.getsize(waiting.requests_path)
-    os.truncate(waiting.requests_path, 5)
+    os.truncate(waiting.requests_path, offset)
     assert waiting.requests_after(end) == ([], end), "what was carried out is not carried out again"
 
 
@@ -284,6 +328,11 @@ def test_secret_words_of_a_command_are_in_the_file_of_the_environment_alone(runs
     assert directory.true_command(["other"]) == ("other",)
     assert "hunter2" not in str(directory.read_environment())
     directory.write_environment({"A": "b"})
+    directory.write(replace(run, spec=replace(run.spec, command=("train", "--api-key", "k3y"))), durable=False)
+    assert directory.read_environment() == {"A": "b"}
+    assert directory.hidden_words().keys() == {"--password", "--api-key"}
+    directory.write(run, durable=False)
+    directory.write_environment({"A": "b"})
     assert directory.hidden_words(), "another environment keeps them"
     directory.delete_environment(run)
     assert directory.true_command(run.spec.command) == ("train", "--password", "hunter2")
@@ -291,6 +340,13 @@ def test_secret_words_of_a_command_are_in_the_file_of_the_environment_alone(runs
     assert directory.hidden_words() == {}
     with pytest.raises(BrokenRecord, match="is missing"):
         directory.true_command(run.spec.command)
+
+
+def test_hidden_words_of_another_shape_are_left_out(waiting: RunDirectory) -> None:
+    words = json.dumps({"--password": ["x"], "--token": 5})
+    with open(waiting.environment_path, "w", encoding="ascii") as file:
+        json.dump({"BACKPROP_HIDDEN_WORDS": words}, file)
+    assert waiting.hidden_words() == {"--password": ["x"]}
 
 
 def test_an_environment_that_cannot_be_removed_is_an_error(
@@ -325,6 +381,7 @@ def test_a_run_that_waits_in_slurm_is_read_with_the_edits_that_were_requested(ru
     directory = runs.queued("a", spec={"launcher": "slurm"}, job=job)
     directory.append_request(EditRequest(note="edited"))
     directory.append_request(TimeboxRequest(max_run_seconds=77.0))
+    directory.append_request(StopRequest(by="you", reason="r"))
     run = directory.read()
     assert (run.note, run.spec.max_run_seconds) == ("edited", 77.0)
     local = runs.queued("b")
