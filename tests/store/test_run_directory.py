@@ -340,6 +340,8 @@ def test_secret_words_of_a_command_are_in_the_file_of_the_environment_alone(runs
     assert directory.hidden_words() == {}
     with pytest.raises(BrokenRecord, match="is missing"):
         directory.true_command(run.spec.command)
+    directory.write(replace(run, spec=replace(run.spec, command=("train", "--password", "new"))), durable=False)
+    assert directory.true_command(run.spec.command) == ("train", "--password", "new")
 
 
 def test_hidden_words_of_another_shape_are_left_out(waiting: RunDirectory) -> None:
