@@ -204,3 +204,39 @@ def test_what_does_not_fit_is_refused_with_the_name_of_its_field(values: dict[st
     with pytest.raises(WrongField) as refusal:
         decode(Record, {"name": "n", **values} if values else {})
     assert str(refusal.value).startswith(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    created_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    saved_at: float | None = None
+    at: float = 0.0
+    since: float = 0.0
+    time: float = 0.0
+    not_before: float | None = None
+    rate: float = 0.0
+    share: float | None = None
+
+
+def test_times_are_known_by_their_names() -> None:
+    iso = ("created_at", "started_at", "ended_at", "saved_at")
+    others = ("at", "since", "time", "not_before")
+    times = decode(Times, {**dict.fromkeys(iso, "1970-01-01T00:00:01Z"), **dict.fromkeys(others, 1)})
+    assert times == Times(**dict.fromkeys((*iso, *others), 1.0))
+    assert [encode(times)[name] for name in iso] == ["1970-01-01T00:00:01.000Z"] * len(iso)
+    for name in others:
+        with pytest.raises(WrongField, match=f"{name} must be a time"):
+            decode(Times, {name: 1e15})
+
+
+@pytest.mark.parametrize("name", ["rate", "share"])
+def test_a_number_is_checked(name: str) -> None:
+    assert decode(Times, {name: 1}) == Times(**{name: 1.0})
+    with pytest.raises(WrongField, match=f"{name} must be a number"):
+        decode(Times, {name: "x"})
+
+
+def test_a_flag_is_what_its_value_means() -> None:
+    assert decode(Record, {"name": "n", "is_on": 5}).is_on is True
