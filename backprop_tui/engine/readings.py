@@ -90,6 +90,7 @@ class SamplerKeeper:
 
     def __init__(self, home: Home, source: ReadingsSource) -> None:
         self._source = source
+        self._asked: tuple[Iterable[Run], str | None] = ((), None)  # runs, and the probe that one of them asks for
         self._sampler = SamplerProcess(home, source.machine_probe, source.sample_seconds)
 
     @property
@@ -102,10 +103,11 @@ class SamplerKeeper:
 
         A run's `--gpu-probe` takes precedence over the configuration file, and active runs over queued ones.
         """
-        choosing = [run for run in runs if run.spec.gpu_probe not in NO_PREFERENCE and run.status in UNFINISHED]
-        first = min(choosing, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
-        probe = self._source.machine_probe if first is None else first.spec.gpu_probe
-        self._source.probe = probe
+        if self._asked[0] is not runs:
+            choosing = [run for run in runs if run.spec.gpu_probe not in NO_PREFERENCE and run.status in UNFINISHED]
+            first = min(choosing, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
+            self._asked = runs, None if first is None else first.spec.gpu_probe
+        self._source.probe = probe = self._asked[1] or self._source.machine_probe
         if probe == "none":
             self._sampler.stop()
             return

@@ -30,6 +30,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.directory_watch import DirectoryWatch
 from backprop_tui.processes.identity import identify, open_pidfd
+from backprop_tui.processes.linux import return_free_memory
 from backprop_tui.processes.tree import OrphanReaper
 from backprop_tui.store.codec import encode
 from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
@@ -45,6 +46,7 @@ PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
 QUIET_PASS_SECONDS = 2.0  # the same when no run waits or starts
 SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
 LOOK_SECONDS = 5.0  # local runs that wait are looked at this often, for requests of machines that cannot ring
+LOOK_SECONDS_PER_RUN = 0.01  # a look takes about ten microseconds a run, so many thousands are looked at less often
 LOOK_AT_OTHERS_SECONDS = 30.0  # the same for runs of another launcher
 SIGN_OF_LIFE_SECONDS = 30.0  # other machines see by governor.json that this one is alive
 EXPLAIN_SECONDS = 1.0
@@ -147,7 +149,7 @@ class Supervisor:
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
         self._runs: list[Run] = []
         self._indexed: dict[str, Run] = {}
-        self._settled: list[Run] | None = None  # the runs when all were in the index, and none had ended
+        self._settled: list[Run] | None = None  # the runs when all had been in the index for a while
         self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
         self._slurm_wake = asyncio.Event()
         self._governor_file = GovernorFile(home)
@@ -242,7 +244,7 @@ class Supervisor:
         now = time.monotonic()
         explain, look = refresh and now >= self._explain_at, refresh and now >= self._look_at
         if look:
-            self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
+            self._look_at = now + _look_seconds(len(self._runs))
         watched, finishing = tuple(self._watched), self._finishing.run_ids()
         with self._passes.attempt():
             run_pass = partial(self._scheduler.run_pass, watched, finishing, explain=explain, look=look)
@@ -323,17 +325,22 @@ class Supervisor:
         return self._all_runs() != self._settled
 
     def _index(self) -> None:
-        """Indexes what changed. A run that has ended and is still marked is tried again."""
+        """Indexes what changed. A run that has ended and is still marked is tried again.
+
+        A second after the last change it gives back the memory that the updates of the index needed.
+        """
         runs = self._all_runs()
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
+        else:
+            return_free_memory()
         for run in changed:
             if run.status in ENDED:
                 self._capacity.vram_history.record(run)
                 self._explain_at = 0.0
         self._indexed = {run.id: run for run in runs}
-        self._settled = None if any(run.status in ENDED for run in changed) else runs
+        self._settled = None if changed else runs
 
     async def _repeat(
         self, seconds: Callable[[], float], work: Callable[[], None], is_due: Callable[[], bool] = lambda: True
@@ -357,6 +364,11 @@ class Supervisor:
     def _stir_all(self) -> None:
         self._stir.set()
         self._stir = asyncio.Event()
+
+
+def _look_seconds(runs: int) -> float:
+    """Until the runs that wait are looked at again, if nobody rings."""
+    return max(LOOK_SECONDS, runs * LOOK_SECONDS_PER_RUN) if runs else LOOK_AT_OTHERS_SECONDS
 
 
 def _until_next(interval_seconds: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -177,3 +178,20 @@ def test_a_sampler_that_cannot_be_started_is_logged_and_does_no_harm(
     sampler.error = OSError(errno.ENOSPC, "No space left on device")
     sampling.ensure(())
     assert "cannot start the sampler: No space left on device" in capfd.readouterr().err
+
+
+def test_the_runs_are_searched_for_a_probe_when_they_have_changed(
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
+) -> None:
+    class Counted(list[Run]):
+        times = 0
+
+        def __iter__(self) -> Iterator[Run]:
+            self.times += 1
+            return super().__iter__()
+
+    runs = Counted([asking(host, "a", "simulated")])
+    for _ in range(3):
+        sampling.ensure(runs)
+    assert runs.times == 1
+    assert sampler.asked == ["simulated each 1 s", "lives"] * 3

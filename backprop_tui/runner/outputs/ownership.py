@@ -247,8 +247,10 @@ class FileEvidence:
     def _look_at_neighbours(self) -> None:
         self._looked_at_ns = time.time_ns()
         before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
+        now = time.time()
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
-            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
+            life = self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])
+            life[:] = min(life[0], now), max(life[1], now)  # the clock may be set back meanwhile
             self._seen[neighbour.run_id] = neighbour
 
     def sample_before(self, folder: str) -> WrittenBytes:
