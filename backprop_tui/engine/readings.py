@@ -97,6 +97,11 @@ class SamplerKeeper:
         """Whether the probe has answered, or is not needed."""
         return self._source.gpus_known
 
+    @property
+    def has_probe(self) -> bool:
+        """Whether a sampler is to run."""
+        return self._source.probe != "none"
+
     def ensure(self, runs: Iterable[Run]) -> None:
         """Makes sure that a sampler with the right probe and interval is running; stops it if there is no probe.
 
