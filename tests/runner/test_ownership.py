@@ -179,10 +179,10 @@ def test_a_run_that_has_just_ended_may_have_written_it_too(tmp_path: Path, start
     writer = start()
     active = [writer.neighbour("other")]
     evidence = FileEvidence(lambda: active, lambda: [os.getpid()])
-    evidence.look()
+    evidence.look([os.getpid()])
     while_active = time.time_ns()
     active.clear()
-    evidence.look()
+    evidence.look([os.getpid()])
     file = Written(str(tmp_path / "last.pt"), 0, time.time_ns(), WrittenBytes(0, {("other", writer.process.pid): 0}))
     enough = Written(file.path, 1, file.modified_ns, file.before)
     unmeasured = Written(file.path, 1, while_active, WrittenBytes())

@@ -163,8 +163,9 @@ class OutputFiles:
 
     def scan(self) -> Sequence[OutputFile]:
         """The files that are new or changed since the last scan, oldest first."""
-        self._evidence.look()
-        self._add_open_files()
+        pids = tuple(self._pids())
+        self._evidence.look(pids)
+        self._add_open_files(pids)
         self._add_pending()
         changed: list[OutputFile] = []
         certain = [path for path, folder in self._folders.items() if not folder.guessed]
@@ -185,8 +186,8 @@ class OutputFiles:
                 scanned.append(folder.path)
         self._guessed.extend(path for path in scanned if path in self._folders)
 
-    def _add_open_files(self) -> None:
-        for path in map(self._relative_to_cwd, files_written_by(self._pids()) | self._descriptors.take()):
+    def _add_open_files(self, pids: Iterable[int]) -> None:
+        for path in map(self._relative_to_cwd, files_written_by(pids) | self._descriptors.take()):
             if len(self._opened) < MAX_OPEN_FILES:
                 self._opened.add(path)
             folder = os.path.dirname(path)

@@ -186,12 +186,12 @@ class FileEvidence:
         self._births: dict[str, int | None] = {}
         self.sample = self._previous = WrittenBytes()
 
-    def look(self) -> None:
-        """Looks at the processes and neighbors at the beginning of a scan."""
+    def look(self, pids: Iterable[int]) -> None:
+        """Looks at the neighbors at the beginning of a scan; `pids` are the run's processes now."""
         before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
             self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
-        self._own_pids.update(self._pids())
+        self._own_pids.update(pids)
         self._previous, self.sample = self.sample, self._measure()
 
     def sample_before(self, folder: str) -> WrittenBytes:
