@@ -62,7 +62,10 @@ def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, result = GovernorFile(host.home), host.passes()
+    assert file.is_due(result, {})
     file.write(result, {})
+    assert not file.is_due(result, {})
+    assert file.is_due(replace(result, queue_positions={"a": 1}), {})
     with open(host.home.governor, "rb") as first:  # keeps its inode from being given to the next file
         file.write(result, {})
         assert os.path.samestat(os.stat(host.home.governor), os.fstat(first.fileno()))
@@ -70,6 +73,7 @@ def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of
         assert (read_object(host.home.governor) or {})["places"] == {"a": 1}
     later = time.monotonic() + SIGN_OF_LIFE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert file.is_due(replace(result, queue_positions={"a": 1}), {})
     with open(host.home.governor, "rb") as second:
         os.utime(host.home.governor, (0, 0))
         file.write(replace(result, queue_positions={"a": 1}), {})

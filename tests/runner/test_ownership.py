@@ -190,10 +190,10 @@ def test_a_run_that_has_just_ended_may_have_written_it_too(tmp_path: Path, start
     writer = start()
     active = [writer.neighbour("other")]
     evidence = FileEvidence(lambda: active, lambda: [os.getpid()])
-    evidence.look()
+    evidence.look([os.getpid()])
     while_active = time.time_ns()
     active.clear()
-    evidence.look()
+    evidence.look([os.getpid()])
     file = Written(str(tmp_path / "last.pt"), 0, time.time_ns(), WrittenBytes(0, {("other", writer.process.pid): 0}))
     enough = Written(file.path, 1, file.modified_ns, file.before)
     unmeasured = Written(file.path, 1, while_active, WrittenBytes())
@@ -431,11 +431,11 @@ def test_a_run_beside_this_one_is_active_although_the_clock_was_set_back(tmp_pat
     """It began two hours later by the clock as it was then."""
     active = [Neighbour(run_id="other", started_at=time.time() + 7200, script_pid=os.getpid())]
     evidence = FileEvidence(lambda: active, tuple)
-    evidence.look()
+    evidence.look(())
     while_active = time.time_ns()
     assert evidence.is_shared_at(while_active)
     active.clear()
-    evidence.look()
+    evidence.look(())
     assert evidence.is_shared_at(while_active)
     assert not evidence.is_shared_at(time.time_ns() + 10**10)
 

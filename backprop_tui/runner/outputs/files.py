@@ -127,8 +127,9 @@ class OutputFiles:
 
     def scan(self) -> Sequence[OutputFile]:
         """The files that are new or changed since the last scan, oldest first."""
-        self._evidence.look()
-        self._add_open_files()
+        pids = tuple(self._pids())
+        self._evidence.look(pids)
+        self._add_open_files(pids)
         self._add_pending()
         changed: list[OutputFile] = []
         certain = [path for path, folder in self._folders.items() if not folder.guessed]
@@ -149,9 +150,9 @@ class OutputFiles:
                 scanned.append(folder.path)
         self._guessed.extend(path for path in scanned if path in self._folders)
 
-    def _add_open_files(self) -> None:
+    def _add_open_files(self, pids: Iterable[int]) -> None:
         now_ns = time.time_ns()
-        for path in map(self._relative_to_cwd, files_written_by(self._pids()) | self._descriptors.take()):
+        for path in map(self._relative_to_cwd, files_written_by(pids) | self._descriptors.take()):
             self._opened.pop(path, None)
             self._opened[path] = now_ns
             if len(self._opened) > MAX_OPEN_FILES:
@@ -280,7 +281,7 @@ class OutputFiles:
 
     def look(self) -> None:
         """Looks at the other runs, before the first scan: one may end until then."""
-        self._evidence.look()
+        self._evidence.look(self._pids())
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""

@@ -237,11 +237,11 @@ class FileEvidence:
         self._proven: dict[str, int] = {}  # by what has been written; with the times of change (ns)
         self.sample = self._previous = WrittenBytes()
 
-    def look(self) -> None:
-        """Looks at the processes and neighbors at the beginning of a scan."""
+    def look(self, pids: Iterable[int]) -> None:
+        """Looks at the neighbors at the beginning of a scan; `pids` are the run's processes now."""
         self._look_at_neighbours()
         self._looks_left = MAX_LOOKS_PER_SCAN
-        self._own_pids.update(self._pids())
+        self._own_pids.update(pids)
         self._previous, self.sample = self.sample, self._measure()
 
     def _look_at_neighbours(self) -> None:
