@@ -16,12 +16,14 @@ BEGIN = (
     "while not os.path.exists(d + '/live.json'): time.sleep(0.01)\n"
 )
 END = "\ntime.sleep(60)"
+# Its guardian may write a file meanwhile.
+DELETE = "while os.path.isdir(d): shutil.rmtree(d, ignore_errors=True)\n"
 DAMAGE = {
-    "deleted": "shutil.rmtree(d)",
+    "deleted": DELETE,
     "moved": "os.rename(d, os.getcwd() + '/moved')",
     "closed": "os.chmod(d, 0)",
     "open to all": "os.chmod(d, 0o777); os.chmod(r, 0o666)",
-    "a file": "shutil.rmtree(d); open(d, 'w').close()",
+    "a file": DELETE + "open(d, 'w').close()",
     "record deleted": "os.unlink(r)",
     "record garbage": "open(r, 'w').write('garbage')",
     "record a FIFO": "os.unlink(r); os.mkfifo(r)",
