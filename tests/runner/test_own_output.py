@@ -191,6 +191,18 @@ def test_the_next_file_is_followed_by_the_look_that_reads_the_rest_of_the_last_o
 HOUR = 3600.0
 
 
+def start_after_appending(looking: Looking, path: Path) -> int:
+    """Where a log is read from that a training opens between two looks."""
+    looking.look()
+    with Training(path, "ab") as training:
+        looking.running.append(training)
+        assert looking.look(2) == [path.name]
+    target = looking.output._target
+    assert target is not None
+    assert target.problem is None
+    return target.start
+
+
 @pytest.mark.parametrize(("is_there_before", "start"), [(False, 0), (True, 7)])
 def test_of_a_file_that_is_appended_to_only_what_is_new_is_read_although_the_clock_was_set_back(
     tmp_path: Path,
@@ -202,28 +214,14 @@ def test_of_a_file_that_is_appended_to_only_what_is_new_is_read_although_the_clo
     if is_there_before:
         (tmp_path / "train.log").write_bytes(b"step 1\n")
     looking = Looking(tmp_path, started_at=time.time() + HOUR)
-    looking.look()
-    with Training(tmp_path / "train.log", "ab") as training:
-        looking.running.append(training)
-        assert looking.look(2) == ["train.log"]
-    target = looking.output._target
-    assert target is not None
-    assert target.problem is None
-    assert target.start == start
+    assert start_after_appending(looking, tmp_path / "train.log") == start
 
 
 def test_a_file_elsewhere_may_have_been_there_before_the_clock_was_set_back(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "train.log").write_bytes(b"step 1\n")
     looking = Looking(tmp_path / "work", started_at=time.time() + HOUR)
-    looking.look()
-    with Training(tmp_path / "train.log", "ab") as training:
-        looking.running.append(training)
-        assert looking.look(2) == ["train.log"]
-    target = looking.output._target
-    assert target is not None
-    assert target.problem is None
-    assert target.start == 7
+    assert start_after_appending(looking, tmp_path / "train.log") == 7
 
 
 def test_a_directory_with_too_many_files_to_look_at_may_have_had_the_file_before(
@@ -233,14 +231,7 @@ def test_a_directory_with_too_many_files_to_look_at_may_have_had_the_file_before
     for name in ("a", "train.log"):
         (tmp_path / name).write_bytes(b"step 1\n")
     looking = Looking(tmp_path, started_at=time.time() + HOUR)
-    looking.look()
-    with Training(tmp_path / "train.log", "ab") as training:
-        looking.running.append(training)
-        assert looking.look(2) == ["train.log"]
-    target = looking.output._target
-    assert target is not None
-    assert target.problem is None
-    assert target.start == 7
+    assert start_after_appending(looking, tmp_path / "train.log") == 7
 
 
 def test_a_training_that_starts_after_silent_preparations_is_followed_too(tmp_path: Path) -> None:
