@@ -14,9 +14,8 @@ from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE, ENDED, Status
+from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.compare import member_names
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
@@ -29,7 +28,6 @@ from backprop_tui.presentation.known_run import (
     step_columns,
     step_text,
 )
-from backprop_tui.presentation.objective import best_of, rank_records
 from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_facts import settings_of, without_words
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
@@ -39,6 +37,7 @@ from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.presentation.states import failed_before_removal, is_problem
 from backprop_tui.tui.lines import STATE_TOKENS, Token
 from backprop_tui.tui.panes.governor import unseen_problems
+from backprop_tui.tui.panes.group_summary import GroupSummary, group_summary
 from backprop_tui.tui.panes.run_entries import (
     GROUP,
     OLDER,
@@ -62,8 +61,6 @@ STEP_CELLS = 13
 LEAST_GPU_CELLS, _MOST_GPU_CELLS = 4, 14  # with the gap behind
 _SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
 _WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
-_GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopped", "failed")
-_COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
 
 _VALUES: dict[str, Callable[[KnownRun], object]] = {
     "trend": lambda run: run.curve.values,
@@ -73,21 +70,6 @@ _VALUES: dict[str, Callable[[KnownRun], object]] = {
     "slice": lambda run: run.run is not None and slice_text(run.run),
     "tags": lambda run: run.record["tags"],
 }
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSummary:
-    """The members of a group counted by state, and the best of them: `val_loss 0.3921`, and its name.
-
-    They are `size` of `total`: those that match the filter.
-    """
-
-    size: int
-    total: int
-    counts: tuple[tuple[str, int], ...]
-    best: str
-    best_name: str
-    folded: bool
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,27 +235,8 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
 
 
 def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: int = 0) -> RunRow:
-    states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
-    counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
-    ranking = rank_records(run.record for run in members)
-    best = best_of(ranking)
-    names = member_names([run.label for run in members])
-    place = 0 if best is None else [run.id for run in members].index(best[0])
-    so_far = "so far " if members[place].status in ACTIVE else ""
-    return RunRow(
-        run_id=GROUP + group,
-        state="group",
-        token=Token.FG,
-        name=sanitize(group),
-        group=GroupSummary(
-            size=len(members),
-            total=max(total, len(members)),
-            counts=counts,
-            best="" if best is None else f"{so_far}{best[1]} {best[2]}",
-            best_name="" if best is None or ranking.tied > 1 else sanitize(names[place]),
-            folded=folded,
-        ),
-    )
+    summary = group_summary(members, folded=folded, total=total)
+    return RunRow(run_id=GROUP + group, state="group", token=Token.FG, name=sanitize(group), group=summary)
 
 
 @lazy_dataclass(slots=True, kw_only=True)

@@ -122,8 +122,8 @@ def test_the_best_of_a_group_is_named_with_its_metric() -> None:
 def test_different_trainings_are_not_compared() -> None:
     rows = digest(_done("one", "loss", 0.5), _done("two", "loss", 0.25)).rows
     assert [f"{row.subject}: {row.story}" for row in rows if row.state == "completed"] == [
-        "one: best loss 0.5000",
-        "two: best loss 0.2500",
+        "one: smoothed best loss 0.5000",
+        "two: smoothed best loss 0.2500",
     ]
 
 
