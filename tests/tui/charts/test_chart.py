@@ -157,6 +157,13 @@ def test_without_points_it_shows_the_empty_text() -> None:
     assert _text(replace(CHART, curves=(), empty_text="No metrics yet"))[1] == "No metrics yet"
 
 
+def test_a_chart_of_few_rows_gives_up_its_axis_and_one_without_room_says_so() -> None:
+    assert [bool(line) for line in _text(CHART, height=3)] == [True] * 3
+    assert "no room" not in " ".join(_text(CHART, height=3))
+    assert _text(CHART, height=2)[1] == "no room for the curves"
+    assert "no room" in " ".join(_text(CHART, width=12, height=8))
+
+
 def test_a_faint_curve_is_drawn_behind_the_others() -> None:
     faint = replace(CURVE, token=Token.FAINT, style=Style.FAINT, label="", ends_in_letter=False)
     for curves in ((faint, CURVE), (CURVE, faint)):
