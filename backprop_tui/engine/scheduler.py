@@ -31,7 +31,8 @@ from backprop_tui.domain.lifecycle import (
     merge_live,
     requeue_unstarted,
 )
-from backprop_tui.domain.run import Cause, Queued, Run, sort_queue
+from backprop_tui.domain.run import Cause, Queued, Run
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment

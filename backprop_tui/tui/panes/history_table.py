@@ -22,7 +22,8 @@ from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark, title_cells
-from backprop_tui.tui.panes.run_list import TIMES, RunListView, RunRow, is_warning, sorted_figure
+from backprop_tui.tui.panes.run_list import TIMES, RunListView, sorted_figure
+from backprop_tui.tui.panes.run_row import RunRow, is_warning
 from backprop_tui.tui.panes.run_table import MARGIN, NAME_AT, NARROW, begin_row, draw_group, put_line, shown_name
 
 _GAP = 2

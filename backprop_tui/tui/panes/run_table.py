@@ -36,7 +36,8 @@ from backprop_tui.tui.lines import (
 )
 from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark
 from backprop_tui.tui.panes.run_entries import OLDER
-from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow, with_end
+from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView
+from backprop_tui.tui.panes.run_row import RunRow, with_end
 
 MARGIN = 1  # at the right edge
 NAME_AT = 14  # after the cursor, the mark, the glyph and the state

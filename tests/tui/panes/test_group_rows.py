@@ -16,7 +16,8 @@ from backprop_tui.presentation.run_line import run_line
 from backprop_tui.store.records import with_objective
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
-from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, run_list_view
+from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_row import RunRow, group_row
 from backprop_tui.tui.panes.run_table import draw_group, draw_run, run_columns, runs_heading
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
