@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from backprop_tui.config.load import machine_limits, machine_probe
@@ -124,11 +124,11 @@ class VramHistory:
             content = read_object(self._path) or {}
         except StorageFailed:
             content = {}
-        self._peaks = {key: peak for key, peak in content.items() if isinstance(peak, int)}
+        self.peaks: Mapping[str, int] = {key: peak for key, peak in content.items() if isinstance(peak, int)}
 
     def peak_of(self, run: Run) -> int | None:
         """The peak of the newest run of the same command on one GPU; None if none was measured."""
-        return self._peaks.get(_command_key(run)) if self._peaks else None
+        return self.peaks.get(_command_key(run)) if self.peaks else None
 
     def record(self, run: Run) -> None:
         """Stores the peak of a run that has ended; after a StorageFailed only this process knows it."""
@@ -136,11 +136,11 @@ class VramHistory:
         if peak is None:
             return
         key = _command_key(run)
-        if self._peaks.get(key) == peak:
+        if self.peaks.get(key) == peak:
             return
-        others = [(other, value) for other, value in self._peaks.items() if other != key]
-        self._peaks = dict([*others, (key, peak)][-MAX_COMMANDS:])
-        write_atomically(self._path, dump(self._peaks), durable=False)
+        others = [(other, value) for other, value in self.peaks.items() if other != key]
+        self.peaks = dict([*others, (key, peak)][-MAX_COMMANDS:])
+        write_atomically(self._path, dump(self.peaks), durable=False)
 
 
 def _command_key(run: Run) -> str:
@@ -150,20 +150,53 @@ def _command_key(run: Run) -> str:
     return hashlib.sha256(json.dumps([run.spec.cwd, *run.spec.command]).encode("ascii")).hexdigest()[:32]
 
 
+@lazy_dataclass(frozen=True, slots=True)
+class KnownLive:
+    """A live record, None without one; it was looked at last at this monotonic time."""
+
+    live: Live | None
+    signature: Signature | None
+    looked_at: float
+
+
+class LiveRecords:
+    """Shared by all of a supervisor that look at them: a record with curves takes a millisecond to decode."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._known: dict[str, KnownLive] = {}
+
+    def latest(self, run_id: str, now: float, *, seconds: float) -> KnownLive:
+        """The record as it was within so many seconds before the monotonic time `now`."""
+        known = self._known.get(run_id)
+        if known is not None and now - known.looked_at < seconds:
+            return known
+        directory = RunDirectory(self._home.run_folder(run_id))
+        signature = signature_of(directory.live_path)
+        live = known.live if known is not None and known.signature == signature else None
+        self._known[run_id] = latest = KnownLive(live or directory.read_live(), signature, now)
+        return latest
+
+    def keep(self, run_ids: Iterable[str]) -> None:
+        """Forgets all other runs."""
+        for run_id in self._known.keys() - set(run_ids):
+            self._known.pop(run_id, None)
+
+
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class _KnownSaving:
     """What the live record of a run said; `read_at` is monotonic."""
 
     read_at: float
-    signature: Signature | None
+    live: Live | None
     saving: SavingRun | None
 
 
 class SavingRuns:
-    """The runs that save checkpoints. Reads each run's live record, and after some seconds again if it has changed."""
+    """The runs that save checkpoints, by their live records."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, live_records: LiveRecords) -> None:
+        self._live_records = live_records
         self._known: dict[str, _KnownSaving] = {}  # by run id
         self._is_any = False
         self._mounts: tuple[str, ...] = ()
@@ -186,14 +219,24 @@ class SavingRuns:
         known = self._known.get(run.id)
         if known is not None and now - known.read_at < SAVING_SECONDS:
             return known
-        directory = RunDirectory(self._home.run_folder(run.id))
-        signature = signature_of(directory.live_path)
+        latest = self._live_records.latest(run.id, now, seconds=SAVING_SECONDS)
+        signature = latest.signature
         age = math.inf if signature is None else max(0.0, wall_time - signature.modified_ns / 1e9)
-        if known is not None and known.signature == signature and age <= OLDEST_LIVE_SECONDS:
+        live = latest.live if age <= OLDEST_LIVE_SECONDS else None
+        if known is not None and known.live is live:
             return replace(known, read_at=now)
-        live = directory.read_live() if age <= OLDEST_LIVE_SECONDS else None
         saving = None if live is None else saving_run(run, live, passed_seconds=age)
-        return _KnownSaving(read_at=now, signature=signature, saving=saving)
+        return _KnownSaving(read_at=now, live=live, saving=saving)
+
+
+@lazy_dataclass(frozen=True, slots=True)
+class _KnownCandidate:
+    """A candidate, and what it was made of besides its dependencies."""
+
+    run: Run
+    mount: str | None
+    peaks: Mapping[str, int]
+    candidate: Candidate
 
 
 class Capacity:
@@ -209,7 +252,11 @@ class Capacity:
         self._bucket = read_tokens(home, time.monotonic(), self.limits)
         self._claims: dict[str, tuple[Claim, ...]] = {}
         self.vram_history = VramHistory(home)
-        self._saving = SavingRuns(home)
+        self.live_records = LiveRecords(home)
+        self._saving = SavingRuns(self.live_records)
+        self._candidates: dict[str, _KnownCandidate] = {}  # of the pass before, by run id
+        self._used: dict[str, _KnownCandidate] = {}  # of this one
+        self._seen: tuple[Sequence[Run], tuple[ActiveRun, ...]] = ((), ())  # the active runs of the last pass
 
     @property
     def probe(self) -> str:
@@ -218,6 +265,10 @@ class Capacity:
     def snapshot(self, active: Sequence[Run]) -> MachineSnapshot:
         """The machine's current state, with these runs active."""
         self._reread_limits()
+        self._candidates, self._used = self._used, {}
+        if self._seen[0] is not active:
+            self._seen = active, tuple(active_of(run, None, 0.0) for run in active)
+            self.live_records.keep(run.id for run in active)
         now, wall_time = time.monotonic(), time.time()
         readings = self._readings_source.latest()
         bucket = settle_loans(self._home, self._bucket, self.limits, {run.id: run for run in active})
@@ -228,7 +279,7 @@ class Capacity:
             bucket=self._bucket,
             limits=self.limits,
             max_parallel=parallel_limit(self.limits, readings),
-            active=tuple(active_of(run, None, now) for run in active),
+            active=self._seen[1],
             claims=self._settled_claims(active, readings, now),
             saving=self._saving.of(active, now, wall_time),
             queue_held=os.path.exists(self._home.queue_held),
@@ -246,7 +297,19 @@ class Capacity:
         return replace(snapshot, bucket=self._bucket)
 
     def candidate(self, run: Run, dependencies: tuple[PendingDependency, ...]) -> Candidate:
-        """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for."""
+        """A queued run as a candidate for admission; `dependencies` are the runs that it still waits for.
+
+        Most of those that wait are as they were in the pass before.
+        """
+        mount, peaks = self._saving.mount_of(run.spec.cwd), self.vram_history.peaks
+        known = self._used.get(run.id) or self._candidates.get(run.id)
+        is_same = known is not None and known.run is run and known.mount == mount and known.peaks is peaks
+        if known is None or not is_same or known.candidate.awaited != dependencies:
+            known = _KnownCandidate(run, mount, peaks, self._new_candidate(run, dependencies, mount))
+        self._used[run.id] = known
+        return known.candidate
+
+    def _new_candidate(self, run: Run, dependencies: tuple[PendingDependency, ...], mount: str | None) -> Candidate:
         return Candidate(
             id=run.id,
             name=run.label,
@@ -256,7 +319,7 @@ class Capacity:
             visible_gpus=run.spec.visible_gpus,
             learned_peak_bytes=self.vram_history.peak_of(run),
             awaited=dependencies,
-            mount=self._saving.mount_of(run.spec.cwd),
+            mount=mount,
         )
 
     def _settled_claims(self, active: Sequence[Run], readings: Readings, now: float) -> tuple[Claim, ...]:
@@ -267,7 +330,9 @@ class Capacity:
         run_ids = {run.id for run in active}
         claims = (claim for claims_of_run in self._claims.values() for claim in claims_of_run)
         kept = outstanding_claims(claims, readings.gpus, run_ids, now=now)
-        self._claims = {run_id: tuple(claim for claim in kept if claim.run_id == run_id) for run_id in run_ids}
+        self._claims = dict.fromkeys(run_ids, ())
+        for claim in kept:
+            self._claims[claim.run_id] += (claim,)
         return kept
 
     def _reread_limits(self) -> None:

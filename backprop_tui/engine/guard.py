@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from backprop_tui.domain.governor.guard import GuardState, step
+from backprop_tui.domain.governor.snapshot import ActiveRun
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import Status
@@ -30,7 +31,8 @@ class Guard:
         self._state = GuardState()
         self._checked: int | None = None  # time of the newest readings that were checked
         self._due = 0.0
-        self._lives: dict[str, tuple[float, Live | None]] = {}  # by run id: when it was read (monotonic), and what
+        self._guarded: tuple[Sequence[Run], Sequence[Run]] = ((), ())  # all runs, and those that are active
+        self._known: dict[str, tuple[Run, Live | None, ActiveRun]] = {}  # of the last check, by run id
 
     def check(self, runs: Sequence[Run]) -> None:
         """Checks the active runs among these against new readings, and once per sampling interval without any.
@@ -47,9 +49,10 @@ class Guard:
 
     def _check(self, runs: Sequence[Run]) -> None:
         now = time.monotonic()
-        guarded = [run for run in runs if run.status in (Status.STARTING, Status.RUNNING)]
-        self._lives = {run.id: self._read_live(run.id, now) for run in guarded}
-        active = [active_of(run, self._lives[run.id][1], now) for run in guarded]
+        if self._guarded[0] is not runs:
+            self._guarded = runs, [run for run in runs if run.status in (Status.STARTING, Status.RUNNING)]
+        self._known = {run.id: self._look_at(run, now) for run in self._guarded[1]}
+        active = [known[2] for known in self._known.values()]
         if not active:
             self._state = GuardState()
             return
@@ -66,14 +69,15 @@ class Guard:
         for action in result.actions:
             RunDirectory(self._home.run_folder(action.run_id)).append_request(action.request)
 
-    def _read_live(self, run_id: str, now: float) -> tuple[float, Live | None]:
-        """The live record of a run; for some seconds the last one, unless the guard has to do with the run.
+    def _look_at(self, run: Run, now: float) -> tuple[Run, Live | None, ActiveRun]:
+        """A run and its live record; for some seconds the last one, unless the guard has to do with the run.
 
         A guardian refuses a request that no longer applies.
         """
-        known = self._lives.get(run_id)
-        if known is not None and now - known[0] < CALM_SECONDS and run_id not in self._state.sent:
-            live = known[1]
-            if live is not None and live.pause is None:
-                return known
-        return now, RunDirectory(self._home.run_folder(run_id)).read_live()
+        known = self._known.get(run.id)
+        last = None if known is None else known[1]
+        is_calm = last is not None and last.pause is None and run.id not in self._state.sent
+        live = self._capacity.live_records.latest(run.id, now, seconds=CALM_SECONDS if is_calm else 0.0).live
+        if known is not None and known[0] is run and last is live and is_calm:
+            return known
+        return run, live, active_of(run, live, now)

@@ -20,7 +20,7 @@ from backprop_tui.launchers.supervisor_process import INHERITED_LOCK, Supervisor
 from backprop_tui.processes.detached_log import note
 from backprop_tui.processes.linux import rename_process
 from backprop_tui.store.creation import delete_unfinished_builds
-from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
+from backprop_tui.store.failures import SUPERVISOR, describe, forget_failures_of_gone_runs, note_failure
 from backprop_tui.store.home import Home
 from backprop_tui.store.locks import Lock, try_lock
 
@@ -38,6 +38,7 @@ def hold_lease(
     rename_process("backprop-superv")
     try:
         delete_unfinished_builds(home, older_than_seconds=INTERRUPTED_SECONDS)
+        forget_failures_of_gone_runs(home)
     except OSError as error:
         note(str(error))
     readings_source = ReadingsSource(home)

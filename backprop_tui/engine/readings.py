@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from _thread import allocate_lock  # loading `threading` would delay the first start
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -30,6 +31,7 @@ class ReadingsSource:
         self._path = home.readings
         self._host_probe = HostProbe(disk_path=home.root)
         self._host_readings: Readings | None = None
+        self._measuring = allocate_lock()
         self.machine_probe = "auto"  # of the configuration file
         self.probe = "auto"  # in use: a run may ask for another
         self.sample_seconds = 1.0
@@ -71,9 +73,10 @@ class ReadingsSource:
         return replace(host, gpus=gpus, probe=sampled.probe, probe_problem=sampled.probe_problem)
 
     def _read_host(self, now: float) -> Readings:
-        if self._host_readings is None or abs(now - self._host_readings.time) > HOST_SECONDS:
-            self._host_readings = Readings(time=now, host=self._host_probe.read())
-        return self._host_readings
+        with self._measuring:  # a pass and a check of the guard often begin at the same moment
+            if self._host_readings is None or abs(now - self._host_readings.time) > HOST_SECONDS:
+                self._host_readings = Readings(time=now, host=self._host_probe.read())
+            return self._host_readings
 
     def _track_probe_problem(self, readings: Readings, now: float) -> None:
         if readings.probe_problem is None:
@@ -90,6 +93,7 @@ class SamplerKeeper:
 
     def __init__(self, home: Home, source: ReadingsSource) -> None:
         self._source = source
+        self._asked: tuple[Iterable[Run], str | None] = ((), None)  # runs, and the probe that one of them asks for
         self._sampler = SamplerProcess(home, source.machine_probe, source.sample_seconds)
 
     @property
@@ -97,15 +101,21 @@ class SamplerKeeper:
         """Whether the probe has answered, or is not needed."""
         return self._source.gpus_known
 
+    @property
+    def has_probe(self) -> bool:
+        """Whether a sampler is to run."""
+        return self._source.probe != "none"
+
     def ensure(self, runs: Iterable[Run]) -> None:
         """Makes sure that a sampler with the right probe and interval is running; stops it if there is no probe.
 
         A run's `--gpu-probe` takes precedence over the configuration file, and active runs over queued ones.
         """
-        choosing = [run for run in runs if run.spec.gpu_probe not in NO_PREFERENCE and run.status in UNFINISHED]
-        first = min(choosing, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
-        probe = self._source.machine_probe if first is None else first.spec.gpu_probe
-        self._source.probe = probe
+        if self._asked[0] is not runs:
+            choosing = [run for run in runs if run.spec.gpu_probe not in NO_PREFERENCE and run.status in UNFINISHED]
+            first = min(choosing, key=lambda run: (run.status is Status.QUEUED, run.position), default=None)
+            self._asked = runs, None if first is None else first.spec.gpu_probe
+        self._source.probe = probe = self._asked[1] or self._source.machine_probe
         if probe == "none":
             self._sampler.stop()
             return

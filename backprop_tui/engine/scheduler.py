@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -32,7 +32,6 @@ from backprop_tui.domain.lifecycle import (
     requeue_unstarted,
 )
 from backprop_tui.domain.run import Cause, Queued, Run
-from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.gpu_environment import gpu_environment
@@ -158,7 +157,7 @@ class PassResult:
     guardians: dict[str, GuardianHandle] = field(default_factory=dict)  # launched in this pass
     unwatched: list[str] = field(default_factory=list)  # active, guarded by a guardian that was launched by another
     holds: dict[str, Hold] = field(default_factory=dict)
-    queue_positions: dict[str, int] = field(default_factory=dict)
+    queue_positions: Mapping[str, int] = field(default_factory=dict)
 
 
 class Scheduler:
@@ -203,6 +202,7 @@ class Scheduler:
         watched_ids = set(watched)
         if refresh:
             self._unfinished.refresh(watched_ids, waiting=look)
+            self._forget_ended()
         for run in self._unfinished.queued() if refresh and look else ():
             with self._unfinished.skipping(run.id):
                 self._handle_requests(run)
@@ -221,19 +221,27 @@ class Scheduler:
         result.runs = self._unfinished.runs()
         return result
 
+    def _forget_ended(self) -> None:
+        """Forgets what is kept of runs that are gone, such as one that was stopped while it waited."""
+        if self._backoffs or self._failures:
+            unfinished = {run.id for run in self._unfinished.runs()}
+            self._backoffs = {run_id: known for run_id, known in self._backoffs.items() if run_id in unfinished}
+            for run_id in self._failures.keys() - unfinished:
+                del self._failures[run_id]
+                self._unfinished.forget_failures(run_id)
+
     def _expect_next(self, result: PassResult) -> None:
         """Has a guardian load the first run that waits for nothing but the end of another one.
 
         A checkpoint to resume from is looked at when the run starts.
         """
-        for run in sort_queue(self._unfinished.queued()):
-            hold = result.holds.get(run.id)
-            is_next = hold is not None and {reason.check for reason in hold.reasons} <= HELD_BY_OTHERS
-            if is_next and isinstance(run.state, Queued) and run.state.resume_from is None:
+        for run_id, hold in result.holds.items():
+            run = self._unfinished.find(run_id) if {reason.check for reason in hold.reasons} <= HELD_BY_OTHERS else None
+            if run is not None and isinstance(run.state, Queued) and run.state.resume_from is None:
                 self._launcher.expect(self._unfinished.directory(run.id), self._unfinished.signature(run.id))
                 return
 
-    def _occupying(self, finishing: Collection[str]) -> list[Run]:
+    def _occupying(self, finishing: Collection[str]) -> Sequence[Run]:
         """The active runs that have a slot: finishing ones have none, unless their end decides which run is next."""
         active = self._unfinished.active()
         if not finishing:
@@ -312,14 +320,14 @@ class Scheduler:
 
     def _admit(self, result: PassResult, *, explain: bool) -> None:
         now = time.time()
-        queue = sort_queue(self._unfinished.queued())
+        queue = self._unfinished.queued()
         self._repaired = self._unfinished.being_repaired() if queue else None
+        result.queue_positions = self._unfinished.by_state().positions
         self._reserve(queue, result)
         machine_is_full = queue_is_held = False
         for position, run in enumerate(queue, start=1):
-            result.queue_positions[run.id] = position
             if position > EXPLAINED_RUNS and (machine_is_full or queue_is_held or not explain):
-                continue
+                return
             if machine_is_full and not explain and run.spec.limits.max_parallel is None:
                 continue
             hold: Hold | None = None
@@ -337,7 +345,7 @@ class Scheduler:
                 return
             machine_is_full = machine_is_full or (Check.PARALLEL in checks and run.spec.limits.max_parallel is None)
 
-    def _reserve(self, queue: list[Run], result: PassResult) -> None:
+    def _reserve(self, queue: Sequence[Run], result: PassResult) -> None:
         """Reserves GPUs for the first run that has waited long for several, so that small runs do not starve it."""
         if not result.snapshot.readings.gpus:
             self._head = None

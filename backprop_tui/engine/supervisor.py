@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from backprop_tui import __version__
 from backprop_tui.domain.errors import BackpropError
 from backprop_tui.domain.formatting import iso
-from backprop_tui.domain.governor.governor_state import governor_state
+from backprop_tui.domain.governor.governor_state import GovernorState, governor_state
 from backprop_tui.domain.governor.reasons import HoldReason
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
@@ -30,6 +30,7 @@ from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.processes.directory_watch import DirectoryWatch
 from backprop_tui.processes.identity import identify, open_pidfd
+from backprop_tui.processes.linux import return_free_memory
 from backprop_tui.processes.tree import OrphanReaper
 from backprop_tui.store.codec import encode
 from backprop_tui.store.failures import SUPERVISOR, describe, note_failure
@@ -45,6 +46,7 @@ PASS_SECONDS = 1.0  # between two passes when nothing wakes the supervisor
 QUIET_PASS_SECONDS = 2.0  # the same when no run waits or starts
 SUBMITTED_SECONDS = 5.0  # the same when all that waits was submitted to Slurm, which is asked as often
 LOOK_SECONDS = 5.0  # local runs that wait are looked at this often, for requests of machines that cannot ring
+LOOK_SECONDS_PER_RUN = 0.01  # a look takes about ten microseconds a run, so many thousands are looked at less often
 LOOK_AT_OTHERS_SECONDS = 30.0  # the same for runs of another launcher
 SIGN_OF_LIFE_SECONDS = 30.0  # other machines see by governor.json that this one is alive
 EXPLAIN_SECONDS = 1.0
@@ -52,7 +54,8 @@ INDEX_SECONDS = 1.0
 REAP_SECONDS = 1.0
 CHECKS_PER_SAMPLE = 5  # where new readings do not wake the supervisor
 SHORTEST_CHECK_SECONDS = 0.1
-SAMPLES_PER_CHECK = 1.5  # where they do
+SAMPLES_PER_CHECK = 1.5  # where they do, so that this passes only while the sampler is silent
+SAMPLES_PER_CHECK_WITHOUT_SAMPLER = 2.0
 LINGER_SECONDS = 2.0  # so that a script that runs one thing after another finds the supervisor warm
 
 
@@ -64,14 +67,16 @@ class GovernorFile:
         self._decided: tuple[object, ...] = ()
         self._written_at = -SIGN_OF_LIFE_SECONDS
 
+    def is_due(self, result: PassResult, slurm_holds: Mapping[str, Sequence[HoldReason]]) -> bool:
+        """Whether `write` has something to do: mostly it has not, and a thread for that would cost more than this."""
+        is_old = time.monotonic() - self._written_at >= SIGN_OF_LIFE_SECONDS
+        return is_old or _decided(result, slurm_holds) != self._decided
+
     def write(self, result: PassResult, slurm_holds: Mapping[str, Sequence[HoldReason]]) -> None:
         """Raises: StorageFailed, if the disk is full; the previous file stays."""
-        state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
-        held = {run_id: hold.reasons for run_id, hold in result.holds.items()} | dict(slurm_holds)
-        decided, now = (state, held, result.queue_positions), time.monotonic()
+        now = time.monotonic()
+        state, held, _ = decided = _decided(result, slurm_holds)
         if decided == self._decided:
-            if now - self._written_at < SIGN_OF_LIFE_SECONDS:
-                return
             with suppress(FileNotFoundError):
                 os.utime(self._path)
                 self._written_at = now
@@ -86,6 +91,14 @@ class GovernorFile:
         }
         write_atomically(self._path, dump(content), durable=False)
         self._decided, self._written_at = decided, now
+
+
+def _decided(
+    result: PassResult, slurm_holds: Mapping[str, Sequence[HoldReason]]
+) -> tuple[GovernorState, dict[str, Sequence[HoldReason]], Mapping[str, int]]:
+    state = governor_state(result.snapshot, result.holds.values(), waiting=len(result.queue_positions))
+    held: dict[str, Sequence[HoldReason]] = {run_id: hold.reasons for run_id, hold in result.holds.items()}
+    return state, held | dict(slurm_holds), result.queue_positions
 
 
 class RepeatedWork:
@@ -119,6 +132,17 @@ class RepeatedWork:
             self.has_failed, self._logged = False, None
 
 
+class Stir:
+    """Ends the pauses of those who wait for its event, each only once."""
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+
+    def set(self) -> None:
+        self.event.set()
+        self.event = asyncio.Event()
+
+
 class Supervisor:
     """Waits for changes and runs the scheduler; everything that blocks happens in threads."""
 
@@ -143,11 +167,12 @@ class Supervisor:
         self._finishing = FinishingRuns(announcements, self._on_free_slot)
         self._is_slot_free = False  # since the last pass
         self._is_done = False
-        self._stir = asyncio.Event()  # what is done at intervals is done now: set once, then replaced
+        self._stir = Stir()  # what is done at intervals is done now
+        self._readings_stir = Stir()  # the guard looks now
         self._watched: dict[str, int] = {}  # run id -> pidfd of its guardian
         self._runs: list[Run] = []
         self._indexed: dict[str, Run] = {}
-        self._settled: list[Run] | None = None  # the runs when all were in the index, and none had ended
+        self._settled: list[Run] | None = None  # the runs when all had been in the index for a while
         self._slurm: SlurmQueue | None = None  # made when the first Slurm run is seen
         self._slurm_wake = asyncio.Event()
         self._governor_file = GovernorFile(home)
@@ -169,9 +194,10 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_queue())
-                tasks.create_task(self._repeat(self._check_seconds, self._check_sampler_and_guard))
-                tasks.create_task(self._repeat(lambda: INDEX_SECONDS, self._index, self._is_unsettled))
-                tasks.create_task(self._repeat(lambda: REAP_SECONDS, reaper.reap, reaper.has_work))
+                check = self._check_sampler_and_guard
+                tasks.create_task(self._repeat(self._check_seconds, check, stir=self._readings_stir))
+                tasks.create_task(self._repeat(lambda: _until_next(INDEX_SECONDS), self._index, self._is_unsettled))
+                tasks.create_task(self._repeat(lambda: _until_next(REAP_SECONDS), reaper.reap, reaper.has_work))
                 tasks.create_task(self._keep_slurm_queue())
         finally:
             loop.remove_reader(self._bell.descriptor)
@@ -242,7 +268,7 @@ class Supervisor:
         now = time.monotonic()
         explain, look = refresh and now >= self._explain_at, refresh and now >= self._look_at
         if look:
-            self._look_at = now + (LOOK_SECONDS if self._runs else LOOK_AT_OTHERS_SECONDS)
+            self._look_at = now + _look_seconds(len(self._runs))
         watched, finishing = tuple(self._watched), self._finishing.run_ids()
         with self._passes.attempt():
             run_pass = partial(self._scheduler.run_pass, watched, finishing, explain=explain, look=look)
@@ -253,7 +279,8 @@ class Supervisor:
             if explain:
                 self._explain_at = time.monotonic() + EXPLAIN_SECONDS
                 slurm_holds = {} if self._slurm is None else self._slurm.holds
-                await asyncio.to_thread(self._governor_file.write, result, slurm_holds)
+                if self._governor_file.is_due(result, slurm_holds):
+                    await asyncio.to_thread(self._governor_file.write, result, slurm_holds)
         if self._passes.has_failed:
             self._look_at = 0.0
 
@@ -302,14 +329,16 @@ class Supervisor:
 
     def _on_files(self) -> None:
         if os.path.basename(self._home.readings) in self._readings.written():
-            self._stir_all()
+            self._readings_stir.set()
 
     def _check_seconds(self) -> float:
         if not self._watched:
-            return PASS_SECONDS
-        if self._readings.descriptor is not None:
-            return self._capacity.limits.sample_seconds * SAMPLES_PER_CHECK
-        return max(SHORTEST_CHECK_SECONDS, self._capacity.limits.sample_seconds / CHECKS_PER_SAMPLE)
+            return _until_next(PASS_SECONDS)
+        return seconds_to_check(
+            self._capacity.limits.sample_seconds,
+            has_sampler=self._sampler.has_probe,
+            wakes=self._readings.descriptor is not None,
+        )
 
     def _check_sampler_and_guard(self) -> None:
         if self._runs or self._slurm is None:  # a login node that only submits jobs measures nothing
@@ -323,40 +352,67 @@ class Supervisor:
         return self._all_runs() != self._settled
 
     def _index(self) -> None:
-        """Indexes what changed. A run that has ended and is still marked is tried again."""
+        """Indexes what changed. A run that has ended and is still marked is tried again.
+
+        A second after the last change it gives back the memory that the updates of the index needed.
+        """
         runs = self._all_runs()
         changed = [run for run in runs if self._indexed.get(run.id) is not run or run.status in ENDED]
         if changed:
             index_runs(self._home, changed)
+        else:
+            return_free_memory()
         for run in changed:
             if run.status in ENDED:
                 self._capacity.vram_history.record(run)
                 self._explain_at = 0.0
         self._indexed = {run.id: run for run in runs}
-        self._settled = None if any(run.status in ENDED for run in changed) else runs
+        self._settled = None if changed else runs
 
     async def _repeat(
-        self, seconds: Callable[[], float], work: Callable[[], None], is_due: Callable[[], bool] = lambda: True
+        self,
+        seconds: Callable[[], float],
+        work: Callable[[], None],
+        is_due: Callable[[], bool] = lambda: True,
+        *,
+        stir: Stir | None = None,
     ) -> None:
-        """Does the work in a thread if it is due, at this interval, until the supervisor is done.
+        """Does the work in a thread if it is due, after so many seconds or a stir, until the supervisor is done.
 
         A login node on which nothing runs has nothing to do in between: a change there stirs it.
         """
-        attempts = RepeatedWork(self._home)
+        attempts, stir = RepeatedWork(self._home), stir or self._stir
         while not self._is_done:
-            stir = self._stir
+            stirred = stir.event
             if is_due():
                 with attempts.attempt():
                     await asyncio.to_thread(work)
             if (report := set_aside_report()) is not None:
                 note(report)
             is_quiet = not self._runs and self._settled is not None
-            pause_seconds = _until_next(SUBMITTED_SECONDS if is_quiet else seconds())
-            await _wait(stir, max(attempts.pause_seconds, pause_seconds))
+            pause_seconds = _until_next(SUBMITTED_SECONDS) if is_quiet else seconds()
+            await _wait(stirred, max(attempts.pause_seconds, pause_seconds))
 
     def _stir_all(self) -> None:
         self._stir.set()
-        self._stir = asyncio.Event()
+        self._readings_stir.set()
+
+
+def seconds_to_check(sample_seconds: float, *, has_sampler: bool, wakes: bool) -> float:
+    """The pause of the guard: where new readings wake it (`wakes`), they come before the pause is over.
+
+    Without a sampler it looks together with a pass.
+    """
+    if not wakes:
+        return _until_next(max(SHORTEST_CHECK_SECONDS, sample_seconds / CHECKS_PER_SAMPLE))
+    if not has_sampler:
+        return _until_next(SAMPLES_PER_CHECK_WITHOUT_SAMPLER * sample_seconds)
+    return SAMPLES_PER_CHECK * sample_seconds
+
+
+def _look_seconds(runs: int) -> float:
+    """Until the runs that wait are looked at again, if nobody rings."""
+    return max(LOOK_SECONDS, runs * LOOK_SECONDS_PER_RUN) if runs else LOOK_AT_OTHERS_SECONDS
 
 
 def _until_next(interval_seconds: float) -> float:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from backprop_tui.domain.errors import AccessDenied, BackpropError, BrokenRecord, StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.run import LOCAL, Queued, Run
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.processes.detached_log import note, note_exception
 from backprop_tui.store import index
 from backprop_tui.store.creation import remove_marker
-from backprop_tui.store.failures import Failure, failure_of, note_failure
+from backprop_tui.store.failures import Failure, failure_of, forget_failures, note_failure
 from backprop_tui.store.home import RUN_ID, Home
 from backprop_tui.store.hosts import belongs_here
 from backprop_tui.store.locks import Lock, is_locked
@@ -34,6 +35,18 @@ class LoadedRun:
     signature: Signature | None
 
 
+class RunsByState:
+    """The runs at one moment, sorted once: a thousand that wait are not sorted again with each pass."""
+
+    __slots__ = ("active", "positions", "queue", "runs")
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs = runs
+        self.queue: Sequence[Run] = sort_queue(run for run in runs if isinstance(run.state, Queued))
+        self.active: Sequence[Run] = [run for run in runs if run.status in (Status.STARTING, Status.RUNNING)]
+        self.positions: Mapping[str, int] = {run.id: number for number, run in enumerate(self.queue, start=1)}
+
+
 class UnfinishedRuns:
     """The runs of one launcher that have a marker in `active/` and belong to this host."""
 
@@ -47,7 +60,7 @@ class UnfinishedRuns:
         self._skipped: dict[str, str] = {}  # why each run was left out last, by its id
         self._listed_at: int | None = None  # the time of the folder of markers when it was listed
         self._restless: set[str] = set()  # the ids of those that did not wait then, or do not any more
-        self._runs: list[Run] | None = None
+        self._by_state: RunsByState | None = None
 
     def refresh(self, guarded: Collection[str] = (), *, waiting: bool = True) -> None:
         """Reads what changed; without `waiting` not the runs that waited before, nor those of another launcher.
@@ -63,7 +76,7 @@ class UnfinishedRuns:
         for run_id in [*self._restless]:
             before, after = self._loaded.get(run_id), self._refreshed(run_id, guarded)
             if after is not before:
-                self._runs = None
+                self._by_state = None
                 self._loaded.pop(run_id, None)
                 if after is not None:
                     self._loaded[run_id] = after
@@ -82,13 +95,16 @@ class UnfinishedRuns:
         self._other = {run_id: self._other[run_id] for run_id in run_ids if run_id in self._other}
         self._skipped = {run_id: self._skipped[run_id] for run_id in run_ids if run_id in self._skipped}
         self._unreadable = {run_id: self._unreadable[run_id] for run_id in run_ids if run_id in self._unreadable}
+        self._broken = {run_id: self._broken[run_id] for run_id in run_ids if run_id in self._broken}
         before, loaded = self._loaded, dict[str, LoadedRun]()
         for run_id in run_ids:
             last = before.get(run_id)
             now = last if not waiting and self._is_waiting(run_id, last) else self._refreshed(run_id, guarded)
             if now is not None:
                 loaded[run_id] = now
-        self._loaded, self._runs = loaded, None
+        if loaded != before:
+            self._by_state = None
+        self._loaded = loaded
         self._restless = {run_id for run_id in run_ids if not self._is_waiting(run_id, loaded.get(run_id))}
 
     def _refreshed(self, run_id: str, guarded: Collection[str]) -> LoadedRun | None:
@@ -194,6 +210,9 @@ class UnfinishedRuns:
     def note_failure(self, run_id: str, reason: str, after: Failure | None) -> Failure:
         return note_failure(self._home, run_id, reason, after)
 
+    def forget_failures(self, run_id: str) -> None:
+        forget_failures(self._home, run_id)
+
     def directory(self, run_id: str) -> RunDirectory:
         """The directory of any run, finished ones included."""
         return RunDirectory(self._home.run_folder(run_id))
@@ -207,6 +226,7 @@ class UnfinishedRuns:
         signature = signature_of(directory.record_path)
         if loaded is None or loaded.signature != signature:
             loaded = self._loaded[run_id] = LoadedRun(directory.read(), signature)
+            self._by_state = None
         return loaded.run
 
     def signature(self, run_id: str) -> Signature | None:
@@ -217,7 +237,7 @@ class UnfinishedRuns:
     def put(self, run: Run) -> None:
         """Stores a record that this process has just written itself."""
         self._loaded[run.id] = LoadedRun(run, signature_of(self.directory(run.id).record_path))
-        self._runs = None
+        self._by_state = None
         self._restless.add(run.id)
 
     def take_over(self, run: Run) -> Run:
@@ -238,18 +258,22 @@ class UnfinishedRuns:
         directory = self.directory(run_id)
         return None if signature_of(directory.record_path) is None else directory.read()
 
+    def by_state(self) -> RunsByState:
+        """The same object as before if nothing has changed, and so are its lists."""
+        if self._by_state is None:
+            self._by_state = RunsByState([loaded.run for loaded in self._loaded.values()])
+        return self._by_state
+
     def runs(self) -> list[Run]:
-        """The same list as before if nothing has changed."""
-        if self._runs is None:
-            self._runs = [loaded.run for loaded in self._loaded.values()]
-        return self._runs
+        return self.by_state().runs
 
-    def queued(self) -> list[Run]:
-        return [run for run in self.runs() if run.status is Status.QUEUED]
+    def queued(self) -> Sequence[Run]:
+        """The runs that wait, in the order in which they are considered."""
+        return self.by_state().queue
 
-    def active(self) -> list[Run]:
+    def active(self) -> Sequence[Run]:
         """The runs that were admitted and have not ended."""
-        return [run for run in self.runs() if run.status in (Status.STARTING, Status.RUNNING)]
+        return self.by_state().active
 
 
 def index_runs(home: Home, runs: Iterable[Run]) -> None:
@@ -282,6 +306,7 @@ def unmark(home: Home, run: Run) -> None:
         try:
             current = directory.read()
             if current.state == run.state and len(current.attempts) == len(run.attempts):
+                forget_failures(home, run.id)
                 directory.delete_environment(run)  # a guardian that was killed at the very end may have left it
                 remove_marker(home, run.id)
         except (BackpropError, OSError):

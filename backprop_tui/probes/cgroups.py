@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 
+from backprop_tui.processes.kernel_files import read_kernel_file
+
 # cgroup v1 represents "no limit" by the largest page-aligned number.
 NO_LIMIT = 1 << 60
-_MAX_BYTES = 1 << 16  # of a file
 
 
 class Cgroups:
@@ -121,12 +122,6 @@ def _number(path: str) -> int | None:
 def _read_text(path: str) -> str:
     """Returns the content of a file; empty if it cannot be read, since a controller may be missing at any level."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # several files a second: `open` makes twice the calls
+        return read_kernel_file(path).decode("ascii", "replace")
     except OSError:
         return ""
-    try:
-        return os.read(descriptor, _MAX_BYTES).decode("ascii", "replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)

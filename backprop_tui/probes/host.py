@@ -9,8 +9,10 @@ import os
 
 from backprop_tui.domain.telemetry import HostReading
 from backprop_tui.probes.cgroups import Cgroups
+from backprop_tui.processes.kernel_files import read_kernel_file
 from backprop_tui.store.files import free_disk_bytes
 
+_MEMORY_FIELDS = ("MemTotal", "MemAvailable")
 _MIN_COUNTERS = 5  # of /proc/stat: up to iowait
 
 
@@ -48,24 +50,23 @@ class HostProbe:
     def _meminfo(self) -> dict[str, int]:
         """Returns the bytes by field name. See proc(5), /proc/meminfo."""
         fields: dict[str, int] = {}
-        try:
-            with open(f"{self._proc}/meminfo", encoding="ascii") as file:
-                for line in file:
-                    name, _, rest = line.partition(":")
-                    words = rest.split()
-                    if words and words[0].isdigit():
-                        fields[name] = int(words[0]) * 1024
-        except OSError:
-            return {}
+        for line in self._read("meminfo").splitlines():
+            name, _, rest = line.partition(":")
+            words = rest.split() if name in _MEMORY_FIELDS else ()
+            if words and words[0].isdigit():
+                fields[name] = int(words[0]) * 1024
         return fields
+
+    def _read(self, name: str) -> str:
+        """The content of a file of /proc; empty if it cannot be read."""
+        try:
+            return read_kernel_file(f"{self._proc}/{name}").decode("ascii", "replace")
+        except OSError:
+            return ""
 
     def _cpu_percent(self) -> float | None:
         """Returns the use of all cores since the last reading, 0 to 100; None at first. See proc(5), /proc/stat."""
-        try:
-            with open(f"{self._proc}/stat", encoding="ascii") as file:
-                words = file.readline().split()
-        except OSError:
-            return None
+        words = self._read("stat").partition("\n")[0].split()
         counts = [int(word) for word in words[1:9] if word.isdecimal()]  # guest time is part of user time
         if words[:1] != ["cpu"] or len(counts) < _MIN_COUNTERS:
             return None
@@ -77,9 +78,8 @@ class HostProbe:
 
     def _load(self) -> float | None:
         try:
-            with open(f"{self._proc}/loadavg", encoding="ascii") as file:
-                return float(file.read().split()[0])
-        except (OSError, ValueError, IndexError):
+            return float(self._read("loadavg").split()[0])
+        except (ValueError, IndexError):
             return None
 
     def _cores(self) -> float:

@@ -6,6 +6,7 @@ import os
 import signal
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.processes.kernel_files import read_kernel_file
 from backprop_tui.processes.linux import exit_status_of_nonchild
 
 _STATE, _START_TIME, _EXIT_CODE = 0, 19, 49  # fields 3, 22 and 52 of proc(5)'s /proc/PID/stat, counted after the name
@@ -26,8 +27,7 @@ def stat_fields(pid: int) -> list[bytes] | None:
     None if the process is gone, or /proc is mounted with hidepid and it is another user's.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            content = file.read()
+        content = read_kernel_file(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return content[content.rindex(b")") + 2 :].split()

@@ -173,3 +173,13 @@ def birth_time_ns(path: str) -> int | None:
     (mask,) = struct.unpack_from("=I", status, _STATX_MASK_AT)
     seconds, nanoseconds = struct.unpack_from("=qI", status, _STATX_BTIME_AT)
     return int(seconds * 10**9 + nanoseconds) if mask & _STATX_BTIME else None
+
+
+def return_free_memory() -> None:
+    """Gives freed memory back to the system, which takes some milliseconds; see malloc_trim(3), a function of glibc."""
+    import ctypes
+    import gc
+
+    gc.collect()
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -9,6 +9,7 @@ from functools import cache
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.processes.identity import DEAD_STATES, Identity, identify, stat_fields, state_of
+from backprop_tui.processes.kernel_files import read_kernel_file
 
 _PARENT, _SESSION = 1, 3  # fields 4 and 6
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # fields 14 and 15 of proc(5)'s /proc/PID/stat, counted after the name
@@ -47,8 +48,7 @@ def children(pid: int) -> list[int]:
         return pids
     for thread in threads:
         try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                pids.extend(int(word) for word in file.read().split())
+            pids += map(int, read_kernel_file(f"/proc/{pid}/task/{thread}/children").split())
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
     return pids
@@ -138,8 +138,7 @@ def usage(pids: Iterable[int]) -> TreeUsage:
 def _resident_pages(pid: int) -> tuple[int, int] | None:
     """Returns the resident pages and how many of them are shared."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            fields = file.read().split()
+        fields = read_kernel_file(f"/proc/{pid}/statm").split()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     return int(fields[1]), int(fields[2])

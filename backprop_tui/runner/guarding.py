@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.formatting import iso
+from backprop_tui.domain.formatting import iso, time_or_none
 from backprop_tui.domain.lifecycle import Outcome, slice_number, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.run import Run, Running, Starting
@@ -17,14 +17,17 @@ from backprop_tui.domain.status import Status
 from backprop_tui.domain.training_totals import MAX_SOURCE_CHARS, totals_of_command
 from backprop_tui.launchers.supervisor_process import SupervisorProcess
 from backprop_tui.processes.hanging_call import call_within
+from backprop_tui.processes.identity import Identity
 from backprop_tui.processes.regular_files import read_regular
 from backprop_tui.processes.requirements import unattainable
+from backprop_tui.processes.tree import TICKS_PER_SECOND
 from backprop_tui.readers.log_reader import LogReader
 from backprop_tui.readers.user_patterns import UserPatterns
 from backprop_tui.runner.directory_keeper import DirectoryKeeper
 from backprop_tui.runner.failure_context import FailureContext
 from backprop_tui.runner.finalize import outcome_of, outcome_of_failed_start, with_refused_option, write_end
 from backprop_tui.runner.guardian import Guardian
+from backprop_tui.runner.late_starts import boot_seconds
 from backprop_tui.runner.log_follower import (
     LogFollower,
     LogPosition,
@@ -35,12 +38,17 @@ from backprop_tui.runner.log_follower import (
 )
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.script import CannotStart, Exit, ScriptProcess
-from backprop_tui.runner.start import Gone, apply_recorded_state, initial_live, recorded_script
+from backprop_tui.runner.start import (
+    Gone,
+    apply_recorded_state,
+    initial_live,
+    recorded_script,
+)
 from backprop_tui.runner.tree import Tree
 from backprop_tui.store.code_state import changes_since_queued
 from backprop_tui.store.failures import forget_failures
 from backprop_tui.store.fields import JsonObject
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 if TYPE_CHECKING:
     from backprop_tui.runner.main import Assignment
@@ -69,8 +77,10 @@ def guard_script(
     than it was to.
     """
     script = started if isinstance(started, ScriptProcess) else None
-    recorder = Recorder(directory, initial_live(run, script, earlier))
+    recorder = Recorder(directory, _begin_live(directory, run, script, earlier))
     recorded, run = run, _record_start(directory, run, recorder, script)
+    if _is_live_lost(run, script, earlier):
+        recorder.record_event("live_lost", "live.json was lost: what it held is read again, as far as it is known")
     if checkpoint_change is not None:
         recorder.record_event("torn_checkpoint", checkpoint_change)
     if not isinstance(started, ScriptProcess):
@@ -84,6 +94,34 @@ def guard_script(
         apply_recorded_state(started, guardian.tree, guardian.stop_sequence, recorder.live)
     _finish(directory, guardian, guardian.wait_for_end(), assignment.supervisor)
     return guardian.session_ends
+
+
+def _begin_live(directory: RunDirectory, run: Run, script: ScriptProcess | None, earlier: Live | None) -> Live:
+    """A lost live record does not begin the timebox again; the requests of this attempt are carried out once more."""
+    if script is None or not _is_live_lost(run, script, earlier):
+        return initial_live(run, script, earlier)
+    return initial_live(run, script, earlier, seconds_used(directory, run, script.identity))
+
+
+def _is_live_lost(run: Run, script: ScriptProcess | None, earlier: Live | None) -> bool:
+    """Whether a guardian that took over a script found no live record of its attempt."""
+    return script is not None and script.adopted and (earlier is None or earlier.attempt != run.attempt.number)
+
+
+def seconds_used(directory: RunDirectory, run: Run, script: Identity) -> tuple[float, float]:
+    """How long a script has been running and paused, by its start time and the events of this attempt."""
+    lasted = max(0.0, boot_seconds() - script.start_time / TICKS_PER_SECOND)
+    paused, since = 0.0, None
+    for line in read_lines(directory.events_path):
+        at, event = time_or_none(line.get("time")), line.get("event")
+        if at is None or at < run.attempt.started_at:
+            continue
+        if event == "paused" and since is None:
+            since = at
+        elif event == "continued" and since is not None:
+            paused, since = paused + max(0.0, at - since), None
+    paused = min(lasted, paused + (0.0 if since is None else max(0.0, time.time() - since)))
+    return lasted - paused, paused
 
 
 def _record_start(directory: RunDirectory, run: Run, recorder: Recorder, script: ScriptProcess | None) -> Run:

@@ -31,6 +31,7 @@ _PARTS = (
     "backprop_tui.domain.causes.registry",
     "backprop_tui.runner.finalize",
     "backprop_tui.runner.guardian",
+    "ctypes",  # to watch a directory
 )
 
 

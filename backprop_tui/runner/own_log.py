@@ -10,6 +10,7 @@ from backprop_tui.domain.live import OwnLog
 from backprop_tui.domain.run import Run
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.readers.events import CheckpointSaved, Progress
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.log_follower import LogFollower, LogPosition, recover_offset
 from backprop_tui.runner.own_output import OutputTarget, OwnOutput
 from backprop_tui.runner.recorder import Recorder
@@ -41,7 +42,8 @@ class OwnLogReader:
         self._are_others_recorded = False
         self._has_ended = recorder.live.figures_end is not None
         known = recorder.live.own_log
-        self.output = OwnOutput(directory.log, run.spec.cwd, pids, known, run.attempt.started_at)
+        start = AttemptBeginning(run.attempt.started_at, recorder.live)
+        self.output = OwnOutput(directory.log, run.spec.cwd, pids, known, start)
         if known is not None and known.attempt == self._attempt:
             self.output.adopt(known)
             self._follow(known)

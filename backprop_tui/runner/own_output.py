@@ -18,6 +18,7 @@ from backprop_tui.processes.linux import birth_time_ns
 from backprop_tui.processes.regular_files import open_regular
 from backprop_tui.readers.events import Progress
 from backprop_tui.readers.log_reader import LogReader
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.outputs.files import is_skipped
 from backprop_tui.store.tail import Tail
 
@@ -105,15 +106,17 @@ class OwnOutput:
     """Looks every second at first, then less often; waits for a disk only at the end, for seconds."""
 
     def __init__(
-        self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, since: float = 0.0
+        self, log: str, cwd: str, pids: Callable[[], Iterable[int]], known: OwnLog | None, start: AttemptBeginning
     ) -> None:
-        """`log` is output.log, `known` what an earlier guardian or attempt found, `since` the start of the attempt."""
+        """`log` is output.log, `known` what an earlier guardian or attempt found, `start` that of the attempt."""
         self._log = os.path.realpath(log)
         self._cwd = cwd
         self._pids = pids
         self._known = known
-        self._since = since
-        self._sizes: dict[str, int] | None = None  # of files in the working directory, before the script wrote
+        self._start = start
+        # Of files in the working directory, before the script wrote; and the directory, if all of it was looked at.
+        self._sizes: dict[str, int] | None = None
+        self._seen_folder: str | None = None
         self._began: float | None = None
         self._looked_at = 0.0
         self._tail: Tail | None = None
@@ -177,7 +180,7 @@ class OwnOutput:
         if self._began is None:
             self._began = now
         if self._sizes is None:
-            self._sizes = _sizes_in(self._cwd)
+            self._sizes, self._seen_folder = _sizes_in(self._cwd)
         processes = inspect(self._pids())
         looks = [self._fetched(processes, None)]
         # A file is read to its end before the next one is followed.
@@ -226,7 +229,7 @@ class OwnOutput:
             return None
         candidate = self._confirmed(self._redirected(printing, processes))
         is_silent = not self.log_has_figures and self._began is not None and now - self._began >= SILENT_SECONDS
-        if candidate is None and is_silent:
+        if candidate is None and self._candidate is None and is_silent:
             candidate = self._with_figures(processes) or self._unreadable(printing, processes)
         if candidate is None or (target is not None and target.path == candidate.path):
             return None
@@ -318,10 +321,12 @@ class OwnOutput:
             return 0
         if known is not None and known.path == path and known.offset <= size:
             return known.offset
-        born_at = birth_time_ns(path)
-        if born_at is not None and born_at >= self._since * 1e9:
+        born_ns, sizes = birth_time_ns(path) or 0, self._sizes or {}
+        # After the clock was set back, a file of before may seem to be born in this attempt.
+        was_absent = path not in sizes and os.path.dirname(path) == self._seen_folder
+        if born_ns >= self._start.ns or (was_absent and born_ns >= self._start.earliest_ns()):
             return 0
-        return min(size, (self._sizes or {}).get(path, size))
+        return min(size, sizes.get(path, size))
 
 
 def _printing(processes: Mapping[int, Inspected]) -> list[Inspected]:
@@ -340,16 +345,20 @@ def _appends(pid: int, number: int) -> bool:
     return any(line.startswith("flags:") and int(line.split()[1], 8) & os.O_APPEND for line in lines)
 
 
-def _sizes_in(folder: str) -> dict[str, int]:
+def _sizes_in(folder: str) -> tuple[dict[str, int], str | None]:
+    """The sizes of the files in a directory, and its real path if these are all of them."""
     sizes: dict[str, int] = {}
+    real = os.path.realpath(folder)
     try:
-        with os.scandir(os.path.realpath(folder)) as entries:
-            for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False):
+        with os.scandir(real) as entries:
+            for count, entry in enumerate(entries):
+                if count >= _MAX_ENTRIES:
+                    return sizes, None
                 if entry.is_file():
                     sizes[entry.path] = entry.stat().st_size
-    except OSError:
-        pass  # gone, or not readable
-    return sizes
+    except OSError:  # gone, or not readable
+        return sizes, None
+    return sizes, real
 
 
 def _size_of(path: str) -> int:

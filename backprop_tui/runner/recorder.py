@@ -11,10 +11,12 @@ from typing import Any
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.domain.formatting import iso
 from backprop_tui.domain.live import Live
-from backprop_tui.store.files import append_line, dump
+from backprop_tui.store.files import append_line, dump, read_bytes, write_atomically
 from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.tail import size_of
 
 LIVE_SECONDS = 1.0
+MAX_RESOURCE_BYTES = 8 << 20  # more than a day of eight GPUs, or a week without any
 
 
 class Recorder:
@@ -69,7 +71,17 @@ class Recorder:
             self.change(problem="events.jsonl cannot be written: disk full?")
 
     def record_resources(self, **values: object) -> None:
+        path = self._directory.resources_path
         try:
-            append_line(self._directory.resources_path, dump({"time": iso(time.time()), **values}))
+            append_line(path, dump({"time": iso(time.time()), **values}))
+            if size_of(path) > MAX_RESOURCE_BYTES:
+                _thin_out(path)
         except StorageFailed:
             self.change(problem="resources.jsonl cannot be written: disk full?")
+
+
+def _thin_out(path: str) -> None:
+    """Drops every second line of the older half: the longer ago, the fewer lines are left. Raises: StorageFailed."""
+    lines = (read_bytes(path) or b"").splitlines(keepends=True)
+    half = len(lines) // 2
+    write_atomically(path, b"".join([*lines[:half:2], *lines[half:]]), durable=False)

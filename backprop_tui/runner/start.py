@@ -202,8 +202,13 @@ def _belongs_to_run(script: ScriptProcess, directory: RunDirectory) -> bool:
     return not markers or markers == [b"BACKPROP_RUN_DIR=" + os.fsencode(directory.path)]
 
 
-def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -> Live:
-    """The live record that this guardian starts with: that of the previous guardian, or a new one."""
+def initial_live(
+    run: Run, script: ScriptProcess | None, earlier: Live | None, used: tuple[float, float] = (0.0, 0.0)
+) -> Live:
+    """The live record that this guardian starts with: that of the previous guardian, or a new one.
+
+    A new one says that the attempt has been running and paused for the `used` seconds.
+    """
     now = time.monotonic()
     script_pid = None if script is None else script.identity.pid
     if earlier is not None and earlier.attempt == run.attempt.number and earlier.clock.boot_id == boot_id():
@@ -212,7 +217,7 @@ def initial_live(run: Run, script: ScriptProcess | None, earlier: Live | None) -
         attempt=run.attempt.number,
         runner_pid=os.getpid(),
         script_pid=script_pid,
-        clock=Clock(mark=now, boot_id=boot_id()),
+        clock=Clock(running_seconds=used[0], paused_seconds=used[1], mark=now, boot_id=boot_id()),
         time=time.time(),
         log_offset=0 if earlier is None else earlier.log_offset,
         log_generation=0 if earlier is None else earlier.log_generation,

@@ -119,12 +119,26 @@ def _converter(hint: Any) -> Converter:  # noqa: ANN401 - a type or an alias
     if origin is tuple:
         return _tuple(arguments)
     if _is_dataclass(hint):
-        return lambda value, key: decode(hint, nested(value, key)), encode
+        return _part(hint), encode
     if isinstance(hint, type) and issubclass(hint, Enum):
         return lambda value, key: _member(hint, value, key), None
-    if origin is Mapping or hint is Mapping:
+    if origin is Mapping:
         return _mapping(arguments)
     return _SIMPLE.get(getattr(hint, "__name__", ""), (_unchecked, None))
+
+
+def _part(cls: type[Any]) -> Decode:
+    """Of equal parts in a row only the first is decoded: most runs of a sweep have the same limits and environment."""
+    last: tuple[JsonObject, Any] | None = None
+
+    def decode_part(value: object, key: str) -> Any:  # noqa: ANN401 - an instance of the class
+        nonlocal last
+        source, known = nested(value, key), last
+        if known is None or known[0] != source:
+            last = known = source, decode(cls, source)
+        return known[1]
+
+    return decode_part
 
 
 def _is_dataclass(hint: object) -> bool:

@@ -88,8 +88,6 @@ def remove_marker(home: Home, run_id: str) -> None:
 def _move_into_place(draft: str, folder: str, run_id: str) -> None:
     try:
         os.rename(draft, folder)
-    except FileExistsError as error:
-        raise IdTaken(run_id) from error
     except OSError as error:
         if os.path.lexists(folder):
             raise IdTaken(run_id) from error

@@ -16,7 +16,7 @@ from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.codec import decode, encode
 from backprop_tui.store.fields import WrongField
 from backprop_tui.store.files import dump, read_object, write_atomically
-from backprop_tui.store.home import Home
+from backprop_tui.store.home import RUN_ID, Home
 
 SUPERVISOR, SAMPLER = ".supervisor", ".sampler"  # no id of a run, which is the subject of guardians, begins with a dot
 MAX_PAUSE_SECONDS = 60.0
@@ -100,6 +100,13 @@ def forget_failures(home: Home, subject: str) -> None:
         os.unlink(_path(home, subject))
     except OSError:
         return
+
+
+def forget_failures_of_gone_runs(home: Home) -> None:
+    """Removes what is left of runs that were removed, or have ended, while no supervisor looked."""
+    for subject in failing(home):
+        if RUN_ID.fullmatch(subject) and not os.path.lexists(home.marker(subject)):
+            forget_failures(home, subject)
 
 
 def describe(error: BaseException) -> str:

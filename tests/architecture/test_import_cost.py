@@ -178,6 +178,7 @@ assert parts > 3, parts  # between them a request is served
 """
     loaded = _loaded_by(statements, "-I", "-S")
     assert loaded >= {"backprop_tui.runner.guarding", "backprop_tui.runner.guardian", "backprop_tui.readers.registry"}
+    assert "ctypes" in loaded  # each guardian watches the directory of its run
 
 
 def test_a_supervisor_does_not_wait_for_what_its_fork_server_loads() -> None:

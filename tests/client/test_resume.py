@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +32,8 @@ def _resumed(session: ClientSession, run_id: str, *words: str) -> tuple[Run, Res
 
 def _checkpoint(path: Path, content: bytes, size: int | None = None) -> Checkpoint:
     path.write_bytes(content)
-    return Checkpoint(path=str(path), step=1, saved_at=1.0, size_bytes=len(content) if size is None else size)
+    saved_at = path.stat().st_mtime
+    return Checkpoint(path=str(path), step=1, saved_at=saved_at, size_bytes=len(content) if size is None else size)
 
 
 def _saw(directory: RunDirectory, *checkpoints: Checkpoint) -> None:
@@ -81,11 +81,11 @@ def test_a_checkpoint_that_another_training_has_overwritten_is_used_only_if_it_i
     session: ClientSession, runs: Runs, tmp_path: Path
 ) -> None:
     directory = runs.ended("abc")
-    _saw(directory, _checkpoint(tmp_path / "last.pt", b"\x80\x02}."))
-    ended = directory.read()
-    ended = ended.with_attempt(replace(ended.attempt, ended_at=time.time() - 60.0))
-    directory.write(ended, durable=False)
-    with pytest.raises(UsageError, match=r"last.pt was changed after the run had ended, perhaps by another training"):
+    checkpoint = _checkpoint(tmp_path / "last.pt", b"\x80\x02}.")
+    _saw(directory, replace(checkpoint, saved_at=checkpoint.saved_at - 0.1))
+    with pytest.raises(
+        UsageError, match=r"last.pt was changed after the run had saved it, perhaps by another training"
+    ):
         _resumed(session, "abc")
     run, resumption = _resumed(session, "abc", "-r", str(tmp_path / "last.pt"))
     assert resumption.checkpoint == str(tmp_path / "last.pt")
@@ -227,11 +227,8 @@ def test_a_newer_checkpoint_that_is_not_sound_is_skipped_and_named(
     session: ClientSession, runs: Runs, tmp_path: Path
 ) -> None:
     whole, torn = tmp_path / "1.json", tmp_path / "2.json"
-    whole.write_text('{"step": 1}')
-    torn.write_text("")
     directory = runs.ended("abc")
-    checkpoints = tuple(Checkpoint(path=str(path), step=1, saved_at=1.0) for path in (whole, torn))
-    directory.write(replace(directory.read(), checkpoints=checkpoints), durable=False)
+    _saw(directory, _checkpoint(whole, b'{"step": 1}'), _checkpoint(torn, b""))
     assert _resumed(session, "abc")[0].state.resume_from == str(whole)  # type: ignore[union-attr]
     events = Path(directory.events_path).read_text()
     assert f"resumed from {whole}; {torn} is empty" in events

@@ -68,6 +68,7 @@ def test_a_killed_front_end_leaves_its_run_alone(sandbox: Sandbox) -> None:
     front_end = FrontEnd(sandbox, *script("worker.py", 20, 0.02, 4))
     run = front_end.wait_until_queued()
     front_end.process.kill()
+    front_end.process.wait()  # while it dies it may still hold the lease
     sandbox.call()  # as the next command does: it may have been killed before it could start a supervisor
     assert_done_once(run, 4)
     front_end.end()

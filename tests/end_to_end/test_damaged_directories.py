@@ -16,12 +16,14 @@ BEGIN = (
     "while not os.path.exists(d + '/live.json'): time.sleep(0.01)\n"
 )
 END = "\ntime.sleep(60)"
+# Its guardian may write a file meanwhile.
+DELETE = "while os.path.isdir(d): shutil.rmtree(d, ignore_errors=True)\n"
 DAMAGE = {
-    "deleted": "shutil.rmtree(d)",
+    "deleted": DELETE,
     "moved": "os.rename(d, os.getcwd() + '/moved')",
     "closed": "os.chmod(d, 0)",
     "open to all": "os.chmod(d, 0o777); os.chmod(r, 0o666)",
-    "a file": "shutil.rmtree(d); open(d, 'w').close()",
+    "a file": DELETE + "open(d, 'w').close()",
     "record deleted": "os.unlink(r)",
     "record garbage": "open(r, 'w').write('garbage')",
     "record a FIFO": "os.unlink(r); os.mkfifo(r)",
@@ -54,3 +56,18 @@ def _readable_status(run: Submitted) -> Status | None:
         return run.run().status
     except BrokenRecord:
         return None
+
+
+LOSE_LIVE_RECORD = "time.sleep(3)\nos.kill(os.getppid(), 9)\nos.unlink(d + '/live.json')"
+
+
+def test_a_lost_live_record_does_not_begin_the_timebox_again(sandbox: Sandbox) -> None:
+    """Its guardian dies with it three seconds after the start: all that is left is the script."""
+    run = sandbox.submit(*python(BEGIN + LOSE_LIVE_RECORD + END), max_run_seconds=4.0)
+    ended = run.wait_for_end(seconds=20)
+    assert ended.status is Status.TIMEBOXED
+    attempt = ended.attempt
+    assert attempt.ended_at is not None
+    assert attempt.ended_at - attempt.started_at < 6.0
+    assert 3.9 <= attempt.running_seconds < 6.0
+    assert "live_lost" in run.events()

@@ -299,7 +299,7 @@ def test_a_file_that_cannot_be_read_stops_no_supervisor(host: Host, monkeypatch:
 
 def test_the_oldest_peak_is_forgotten_first(host: Host) -> None:
     history = VramHistory(host.home)
-    history._peaks = {str(number): 1 for number in range(MAX_COMMANDS)}
+    history.peaks = {str(number): 1 for number in range(MAX_COMMANDS)}
     history.record(run(host, "a", peak=7))
-    assert len(history._peaks) == MAX_COMMANDS
-    assert "0" not in history._peaks
+    assert len(history.peaks) == MAX_COMMANDS
+    assert "0" not in history.peaks

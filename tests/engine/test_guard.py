@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from backprop_tui.domain.errors import StorageFailed
-from backprop_tui.domain.live import Live, Pause
+from backprop_tui.domain.live import Pause
 from backprop_tui.domain.requests import PauseRequest
 from backprop_tui.domain.run import Gpu
+from backprop_tui.engine import capacity
 from backprop_tui.engine.guard import Guard
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.watched_file import Signature, signature_of
 from tests.engine.machines import Host, gpu
 from tests.support.runs import Guardian
 
@@ -96,14 +97,13 @@ def test_a_paused_run_is_looked_at_with_each_reading_and_others_now_and_then(
     host: Host, guardian: Guardian, monkeypatch: pytest.MonkeyPatch, pause: Pause | None, looks: int
 ) -> None:
     guardian.says(pause=pause)
-    read_live = RunDirectory.read_live
     paths: list[str] = []
 
-    def counted(run: RunDirectory) -> Live | None:
-        paths.append(run.path)
-        return read_live(run)
+    def counted(path: str) -> Signature | None:
+        paths.append(path)
+        return signature_of(path)
 
-    monkeypatch.setattr(RunDirectory, "read_live", counted)
+    monkeypatch.setattr(capacity, "signature_of", counted)
     guard = Guard(host.home, host.capacity, host.readings_source)
     check_each(host, monkeypatch, guardian, guard, 40, 40, 40)
     assert len(paths) == looks

@@ -7,6 +7,7 @@ import time
 from backprop_tui.domain.lifecycle import requeue_ended
 from backprop_tui.engine.unfinished_runs import index_runs
 from backprop_tui.store.creation import mark
+from backprop_tui.store.failures import failing, note_failure
 from backprop_tui.store.index import read_newest
 from backprop_tui.store.run_view import marked_ids
 from tests.engine.machines import Host
@@ -25,3 +26,10 @@ def test_a_run_that_was_queued_again_since_its_end_was_read_keeps_its_marker(hos
     assert marked_ids(host.home) == ["b", "c"], "somebody may be queueing c again at this moment"
     index_runs(host.home, runs)
     assert marked_ids(host.home) == ["b"]
+
+
+def test_failures_of_a_run_are_forgotten_with_its_marker(host: Host) -> None:
+    ended = host.runs.guarded("a").ends()
+    note_failure(host.home, "a", "its first guardian died")
+    index_runs(host.home, [ended])
+    assert failing(host.home) == []

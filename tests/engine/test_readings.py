@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from backprop_tui.domain.run import Run
-from backprop_tui.domain.telemetry import GpuHealth, Readings
+from backprop_tui.domain.telemetry import GpuHealth, HostReading, Readings
 from backprop_tui.engine.readings import ReadingsSource, SamplerKeeper
+from backprop_tui.probes.host import HostProbe
 from backprop_tui.probes.readings import Sample, write_sample
 from backprop_tui.processes.linux import boot_id
 from backprop_tui.store.home import Home
@@ -50,6 +54,27 @@ def test_a_sampler_that_is_still_probing_has_no_readings(measurements: ReadingsS
     write(measurements, seconds_ago=0.0, known=False)
     assert measurements.latest().gpus == ()
     assert not measurements.gpus_known
+
+
+def test_the_host_is_measured_once_for_two_threads_that_ask_at_the_same_time(
+    measurements: ReadingsSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, count = Barrier(2), []
+
+    def measure(_probe: HostProbe) -> HostReading:
+        count.append(1)
+        time.sleep(0.05)  # the other thread asks meanwhile
+        return CALM
+
+    def ask(_number: int) -> Readings:
+        both.wait(10)
+        return measurements.latest()
+
+    monkeypatch.setattr(HostProbe, "read", measure)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(ask, range(2))
+    assert first is second
+    assert len(count) == 1
 
 
 def test_with_an_old_sample_the_host_is_measured_again_and_the_gpus_are_stale(
@@ -177,3 +202,20 @@ def test_a_sampler_that_cannot_be_started_is_logged_and_does_no_harm(
     sampler.error = OSError(errno.ENOSPC, "No space left on device")
     sampling.ensure(())
     assert "cannot start the sampler: No space left on device" in capfd.readouterr().err
+
+
+def test_the_runs_are_searched_for_a_probe_when_they_have_changed(
+    host: Host, sampling: SamplerKeeper, sampler: Sampler
+) -> None:
+    class Counted(list[Run]):
+        times = 0
+
+        def __iter__(self) -> Iterator[Run]:
+            self.times += 1
+            return super().__iter__()
+
+    runs = Counted([asking(host, "a", "simulated")])
+    for _ in range(3):
+        sampling.ensure(runs)
+    assert runs.times == 1
+    assert sampler.asked == ["simulated each 1 s", "lives"] * 3

@@ -8,8 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from backprop_tui.domain.governor.snapshot import Candidate, PendingDependency
 from backprop_tui.domain.lifecycle import begin_attempt
+from backprop_tui.domain.live import Live
+from backprop_tui.domain.run import Peak
 from backprop_tui.domain.slurm import SlurmJob, job_name, parse_queue
+from backprop_tui.engine import supervisor
 from backprop_tui.engine.slurm_queue import LOOK_SECONDS, SlurmQueue
 from backprop_tui.engine.supervisor import SIGN_OF_LIFE_SECONDS, GovernorFile
 from backprop_tui.engine.unfinished_runs import UnfinishedRuns
@@ -17,6 +21,7 @@ from backprop_tui.launchers.slurm import Slurm
 from backprop_tui.store.creation import remove_marker
 from backprop_tui.store.files import read_object
 from backprop_tui.store.home import Home
+from backprop_tui.store.run_directory import RunDirectory
 from tests.engine.machines import Host
 from tests.support.runs import Runs
 
@@ -57,7 +62,10 @@ def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, result = GovernorFile(host.home), host.passes()
+    assert file.is_due(result, {})
     file.write(result, {})
+    assert not file.is_due(result, {})
+    assert file.is_due(replace(result, queue_positions={"a": 1}), {})
     with open(host.home.governor, "rb") as first:  # keeps its inode from being given to the next file
         file.write(result, {})
         assert os.path.samestat(os.stat(host.home.governor), os.fstat(first.fileno()))
@@ -65,6 +73,7 @@ def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of
         assert (read_object(host.home.governor) or {})["places"] == {"a": 1}
     later = time.monotonic() + SIGN_OF_LIFE_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert file.is_due(replace(result, queue_positions={"a": 1}), {})
     with open(host.home.governor, "rb") as second:
         os.utime(host.home.governor, (0, 0))
         file.write(replace(result, queue_positions={"a": 1}), {})
@@ -75,6 +84,83 @@ def test_the_governor_is_written_when_it_decides_something_else_and_as_a_sign_of
     later += SIGN_OF_LIFE_SECONDS
     file.write(replace(result, queue_positions={"a": 1}), {})
     assert os.path.exists(host.home.governor)
+
+
+def test_runs_that_wait_are_sorted_when_one_of_them_has_changed(host: Host) -> None:
+    directory = host.runs.queued("a")
+    host.runs.queued("b")
+    unfinished = host.unfinished
+    unfinished.refresh()
+    known = unfinished.by_state()
+    unfinished.refresh()
+    assert unfinished.by_state() is known
+    assert known.positions == {"a": 1, "b": 2}
+    directory.write(replace(directory.read(), priority=-1), durable=False)
+    unfinished.refresh()
+    assert unfinished.by_state().positions == {"b": 1, "a": 2}
+    directory.write(replace(directory.read(), priority=1), durable=False)
+    unfinished.current("a")
+    assert unfinished.by_state().positions == {"a": 1, "b": 2}
+    unfinished.put(begin_attempt(directory.read(), now=1.0, boot_id="boot", gpus=()))
+    assert (unfinished.by_state().positions, [run.id for run in unfinished.active()]) == ({"b": 1}, ["a"])
+
+
+def test_equal_parts_of_the_runs_of_a_sweep_are_kept_once(host: Host) -> None:
+    for run_id in "ab":
+        host.runs.queued(run_id)
+    host.unfinished.refresh()
+    first, second = host.unfinished.queued()
+    assert first.spec.process is second.spec.process
+    assert first.spec.limits is second.spec.limits
+
+
+def test_a_run_that_waits_is_the_same_candidate_until_something_changes(host: Host) -> None:
+    run, capacity = host.runs.queued("a").read(), host.capacity
+
+    def candidate(**changes: object) -> Candidate:
+        """In the next pass."""
+        capacity.snapshot(())
+        return capacity.candidate(replace(run, **changes) if changes else run, ())  # type: ignore[arg-type]
+
+    known = candidate()
+    assert candidate() is known
+    assert candidate(name="other").name == "other"
+    capacity.snapshot(())
+    awaited = (PendingDependency(name="b", status="running"),)
+    assert capacity.candidate(run, awaited).awaited == awaited
+    capacity.vram_history.record(replace(run, peak=Peak(vram_bytes=7)))
+    assert candidate().learned_peak_bytes == 7
+    capacity.snapshot(())
+    capacity.snapshot(())
+    assert candidate() == replace(known, learned_peak_bytes=7), "forgotten by a pass that did not need it, made again"
+
+
+def test_a_live_record_is_decoded_once_for_all_who_look_at_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    guardian = host.runs.guarded("a")
+    decoded: list[str] = []
+    read_live = RunDirectory.read_live
+
+    def counted(directory: RunDirectory) -> Live | None:
+        decoded.append(directory.path)
+        return read_live(directory)
+
+    monkeypatch.setattr(RunDirectory, "read_live", counted)
+    live_records, now = host.capacity.live_records, time.monotonic()
+    assert live_records.latest("a", now, seconds=5.0).live == guardian.live
+    host.capacity.snapshot([guardian.run])
+    assert live_records.latest("a", now + 10.0, seconds=0.0).live == guardian.live
+    assert len(decoded) == 1, "its file has not changed"
+    guardian.says(step=7)
+    assert live_records.latest("a", now + 11.0, seconds=5.0).live != guardian.live
+    assert live_records.latest("a", now + 16.0, seconds=5.0).live == guardian.live
+    live_records.keep(())
+    live_records.latest("a", now + 16.0, seconds=5.0)
+    assert len(decoded) == 3
+    guardian.dies()
+
+
+def test_many_thousand_runs_are_looked_at_less_often() -> None:
+    assert [supervisor._look_seconds(runs) for runs in (0, 1, 500, 10_000)] == [30.0, 5.0, 5.0, 100.0]
 
 
 class Cluster:

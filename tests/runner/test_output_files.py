@@ -56,6 +56,19 @@ def test_a_file_is_reported_once_and_again_when_it_changes(tmp_path: Path) -> No
     assert [file.size_bytes for file in files.scan()] == [2]
 
 
+def test_a_scan_looks_for_the_processes_of_the_run_once(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    def pids() -> list[int]:
+        looks.append(1)
+        return [os.getpid()]
+
+    files = make_files(tmp_path, pids=pids)
+    with (tmp_path / "model.pt").open("wb"):
+        assert files.scan() != []
+    assert len(looks) == 1
+
+
 def test_files_older_than_the_attempt_are_reported_only_when_written_again(tmp_path: Path) -> None:
     path = write(tmp_path / "ckpt.pt")
     os.utime(path, ns=(PAST, PAST))

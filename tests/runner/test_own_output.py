@@ -8,10 +8,17 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Literal
 
-from backprop_tui.domain.live import OwnLog
+import pytest
+
+from backprop_tui.domain.live import Clock, Live, OwnLog
 from backprop_tui.processes.linux import birth_time_ns
+from backprop_tui.runner import own_output
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.own_output import Fetched, FetchedTail, OwnOutput
+
+LIVE = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(mark=time.monotonic()), time=0.0)
 
 
 def fetched(content: bytes, offset: int, *, size: int | None = None, restarted: bool = False) -> Fetched:
@@ -68,7 +75,7 @@ def test_a_file_that_this_process_prints_into_is_found_and_read_on_by_another(tm
     path = tmp_path / "train.log"
     path.write_bytes(b"step 1 loss 0.5\n")
     known = OwnLog(path=str(path), attempt=1, offset=16)
-    output = OwnOutput(str(tmp_path / "output.log"), str(tmp_path), tuple, known)
+    output = OwnOutput(str(tmp_path / "output.log"), str(tmp_path), tuple, known, AttemptBeginning(0.0, LIVE))
     output.adopt(known)
     with open(path, "ab") as file:
         file.write(b"step 2 loss 0.4\n")
@@ -80,8 +87,8 @@ def test_a_file_that_this_process_prints_into_is_found_and_read_on_by_another(tm
 class Training(subprocess.Popen[bytes]):
     """A process that prints to a file until its standard input is closed."""
 
-    def __init__(self, path: Path) -> None:
-        with open(path, "wb") as file:
+    def __init__(self, path: Path, mode: Literal["wb", "ab"] = "wb") -> None:
+        with open(path, mode) as file:
             super().__init__((sys.executable, "-c", "input()"), stdin=subprocess.PIPE, stdout=file)
 
     def __exit__(self, *_: object) -> None:
@@ -91,9 +98,10 @@ class Training(subprocess.Popen[bytes]):
 class Looking:
     """Looks for the output of the processes in `running`."""
 
-    def __init__(self, folder: Path, *running: Training, known: OwnLog | None = None) -> None:
+    def __init__(self, folder: Path, *running: Training, known: OwnLog | None = None, started_at: float = 0.0) -> None:
         self.running = [*running]
-        self.output = OwnOutput(str(folder / "output.log"), str(folder), self._pids, known)
+        start = AttemptBeginning(started_at, LIVE)
+        self.output = OwnOutput(str(folder / "output.log"), str(folder), self._pids, known, start)
         self._now = time.monotonic()
 
     def _pids(self) -> list[int]:
@@ -178,3 +186,70 @@ def test_the_next_file_is_followed_by_the_look_that_reads_the_rest_of_the_last_o
     assert target.path == str(second)
     assert output.tail is not None
     assert taken(output.tail) == b"step 2\n"
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(("is_there_before", "start"), [(False, 0), (True, 7)])
+def test_of_a_file_that_is_appended_to_only_what_is_new_is_read_although_the_clock_was_set_back(
+    tmp_path: Path,
+    *,
+    is_there_before: bool,
+    start: int,
+) -> None:
+    """The attempt began an hour later by the clock as it was then, so its files seem to be older."""
+    if is_there_before:
+        (tmp_path / "train.log").write_bytes(b"step 1\n")
+    looking = Looking(tmp_path, started_at=time.time() + HOUR)
+    looking.look()
+    with Training(tmp_path / "train.log", "ab") as training:
+        looking.running.append(training)
+        assert looking.look(2) == ["train.log"]
+    target = looking.output._target
+    assert target is not None
+    assert target.problem is None
+    assert target.start == start
+
+
+def test_a_file_elsewhere_may_have_been_there_before_the_clock_was_set_back(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "train.log").write_bytes(b"step 1\n")
+    looking = Looking(tmp_path / "work", started_at=time.time() + HOUR)
+    looking.look()
+    with Training(tmp_path / "train.log", "ab") as training:
+        looking.running.append(training)
+        assert looking.look(2) == ["train.log"]
+    target = looking.output._target
+    assert target is not None
+    assert target.problem is None
+    assert target.start == 7
+
+
+def test_a_directory_with_too_many_files_to_look_at_may_have_had_the_file_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_output, "_MAX_ENTRIES", 1)
+    for name in ("a", "train.log"):
+        (tmp_path / name).write_bytes(b"step 1\n")
+    looking = Looking(tmp_path, started_at=time.time() + HOUR)
+    looking.look()
+    with Training(tmp_path / "train.log", "ab") as training:
+        looking.running.append(training)
+        assert looking.look(2) == ["train.log"]
+    target = looking.output._target
+    assert target is not None
+    assert target.problem is None
+    assert target.start == 7
+
+
+def test_a_training_that_starts_after_silent_preparations_is_followed_too(tmp_path: Path) -> None:
+    looking = Looking(tmp_path)
+    looking.look()
+    with Training(tmp_path / "train.log") as training:
+        looking.running.append(training)
+        assert looking.look() == []
+        assert looking.look() == ["train.log"]
+    target = looking.output._target
+    assert target is not None
+    assert target.problem is None

@@ -190,10 +190,10 @@ def test_a_run_that_has_just_ended_may_have_written_it_too(tmp_path: Path, start
     writer = start()
     active = [writer.neighbour("other")]
     evidence = FileEvidence(lambda: active, lambda: [os.getpid()])
-    evidence.look()
+    evidence.look([os.getpid()])
     while_active = time.time_ns()
     active.clear()
-    evidence.look()
+    evidence.look([os.getpid()])
     file = Written(str(tmp_path / "last.pt"), 0, time.time_ns(), WrittenBytes(0, {("other", writer.process.pid): 0}))
     enough = Written(file.path, 1, file.modified_ns, file.before)
     unmeasured = Written(file.path, 1, while_active, WrittenBytes())
@@ -425,3 +425,24 @@ def test_what_is_undecided_for_a_moment_is_not_reported(beside: Beside, monkeypa
             assert scans < 20
         time.sleep(0.01)
     assert scans >= claims.UNCLEAR_SCANS - 1
+
+
+def test_a_run_beside_this_one_is_active_although_the_clock_was_set_back(tmp_path: Path) -> None:
+    """It began two hours later by the clock as it was then."""
+    active = [Neighbour(run_id="other", started_at=time.time() + 7200, script_pid=os.getpid())]
+    evidence = FileEvidence(lambda: active, tuple)
+    evidence.look(())
+    while_active = time.time_ns()
+    assert evidence.is_shared_at(while_active)
+    active.clear()
+    evidence.look(())
+    assert evidence.is_shared_at(while_active)
+    assert not evidence.is_shared_at(time.time_ns() + 10**10)
+
+
+def test_a_scan_knows_that_the_clock_was_set_back(beside: Beside, tmp_path: Path) -> None:
+    run = beside.other.run
+    later = run.with_attempt(replace(run.attempt, started_at=time.time() + 7200))
+    scanned = OutputScanner(later, Home(str(tmp_path / "home"), "here"), beside.recorder, tuple)
+    scanned.results_at_end()
+    assert scanned._files.earliest_ns == scanned._checkpoint_scanner.since_ns < time.time_ns()

@@ -17,6 +17,7 @@ from backprop_tui.domain.telemetry import GpuHealth, GpuProcess, GpuReading, Hos
 from backprop_tui.probes.readings import Sample, write_sample
 from backprop_tui.processes.identity import Identity, identify
 from backprop_tui.processes.linux import boot_id
+from backprop_tui.runner import recorder
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.resources import (
     EARLY_INTERVAL_SECONDS,
@@ -28,7 +29,7 @@ from backprop_tui.runner.resources import (
     larger,
     share_of,
 )
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_directory import RunDirectory, read_lines
 
 figures = st.none() | st.floats(-1e9, 1e9)
 
@@ -169,3 +170,17 @@ def test_stale_gpus_and_old_readings_do_not_count(tmp_path: Path) -> None:
 def test_a_run_without_gpus_and_a_host_without_readings_have_no_share(tmp_path: Path) -> None:
     assert measured_share(tmp_path, reading(0, process(1, 3)), mine=()).gpus == ()
     assert share_of("a", MINE, str(tmp_path / "none.json")).gpus == ()
+
+
+def test_a_long_record_is_thinned_out_where_it_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "MAX_RESOURCE_BYTES", 10_000)
+    live = Live(attempt=1, runner_pid=1, script_pid=None, clock=Clock(), time=0.0)
+    kept, directory = Recorder(RunDirectory(str(tmp_path)), live), RunDirectory(str(tmp_path))
+    for number in range(2000):
+        kept.record_resources(number=number)
+        assert os.path.getsize(directory.resources_path) <= 10_000
+    numbers = [int(line["number"]) for line in read_lines(directory.resources_path)]
+    assert numbers == sorted(numbers)
+    assert numbers[0] < 100, "the beginning is still there"
+    assert numbers[-50:] == list(range(1950, 2000)), "nothing is left out of what is new"
+    assert os.listdir(tmp_path) == ["resources.jsonl"]

@@ -65,14 +65,14 @@ def cause_of(run: Submitted, *, seconds: float = SECONDS) -> tuple[Status, str |
 def test_ends_by_slurm(sandbox: Sandbox, cluster: SlurmCluster) -> None:
     """The time limit of a job, at which Slurm looks twice a minute, and a dead node; meanwhile all other ends."""
     limited = running(sandbox, slurm=slurm("--nodelist=n2"))
-    soon = (datetime.now() + timedelta(seconds=2)).isoformat(timespec="seconds")  # noqa: DTZ005 - as Slurm takes it
-    cluster.run("scontrol", "update", f"JobId={job_of(limited)}", f"EndTime={soon}")
     final = running(sandbox, slurm=slurm("--nodelist=n1"))
     again = running(sandbox, *script("saves.py", 4000, 0.05, 5), slurm=slurm("--nodelist=n1"), retries=1)
     again.wait_until_it_reports("saved 5")
     cluster.kill_node("n1", with_jobs=True)
     cluster.declare_down("n1")
-    check_a_preemption(sandbox, cluster)
+    check_a_preemption(sandbox, cluster)  # which needs the CPUs of the limited run to be in use
+    soon = (datetime.now() + timedelta(seconds=2)).isoformat(timespec="seconds")  # noqa: DTZ005 - as Slurm takes it
+    cluster.run("scontrol", "update", f"JobId={job_of(limited)}", f"EndTime={soon}")
     assert cause_of(final) == (Status.LOST, "slurm_node_failed")
     again.wait(lambda: again.run().status is Status.QUEUED, "queued again", seconds=SECONDS)
     cluster.restart_node("n1")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.store import creation
-from backprop_tui.store.creation import IdTaken, Submission, delete_unfinished_builds
+from backprop_tui.store.creation import IdTaken, Submission, delete_unfinished_builds, remove_marker
 from backprop_tui.store.home import Home, check_run_id
 from backprop_tui.store.locks import try_lock
-from backprop_tui.store.run_directory import RunDirectory
+from backprop_tui.store.run_directory import RunDirectory, read_lines
 from tests.domain.runs import queued
 
 
@@ -74,7 +77,7 @@ def test_an_id_that_is_not_a_valid_directory_name_is_refused(run_id: str) -> Non
 
 def test_the_same_key_returns_the_run_it_created(store: Home) -> None:
     with Submission(store, "k") as submission:
-        assert submission.earlier() == []
+        assert (submission.recorded(), submission.earlier()) == ([], [])
         submission.record(["a"])
         creation.create(store, queued("a"), {}, time=1.0)
     with Submission(store, "k") as submission:
@@ -92,6 +95,170 @@ def test_a_key_whose_submission_died_before_creating_its_run_is_free_again(store
 
 def aged(path: str) -> None:
     os.utime(path, (time.time() - 100, time.time() - 100))
+
+
+def test_what_is_confirmed_before_the_run_can_be_seen_may_still_refuse_it(store: Home) -> None:
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def confirm() -> None:
+        seen.append((os.listdir(store.active), os.listdir(store.runs)))
+        raise StorageFailed("no")
+
+    with pytest.raises(StorageFailed, match="no"):
+        creation.create(store, queued("a"), {}, time=1.0, confirm=confirm)
+    assert seen == [([], [])]
+    assert (os.listdir(store.new), os.listdir(store.runs), os.listdir(store.active)) == ([], [], [])
+
+
+def test_a_created_run_begins_with_an_event_and_an_empty_private_marker(store: Home) -> None:
+    directory = creation.create(store, queued("a"), {}, time=86_400.0)
+    (event,) = read_lines(directory.events_path)
+    assert (event["event"], event["message"]) == ("queued", "queued")
+    assert str(event["time"]).startswith("1970-01-02T00:00:00")
+    marker = os.stat(store.marker("a"))
+    assert (marker.st_size, marker.st_mode & 0o777) == (0, 0o600)
+
+
+def appearing(monkeypatch: pytest.MonkeyPatch, make: Callable[[str], object]) -> None:
+    """Another process makes something at the path of the run at the last moment."""
+    mark = creation.mark
+
+    def mark_and_make(home: Home, run_id: str) -> None:
+        mark(home, run_id)
+        make(home.run_folder(run_id))
+
+    monkeypatch.setattr(creation, "mark", mark_and_make)
+
+
+def make_full_directory(path: str) -> None:
+    os.mkdir(path)
+    os.mkdir(os.path.join(path, "x"))
+
+
+@pytest.mark.parametrize("make", [make_full_directory, lambda path: os.symlink("nowhere", path), os.mkfifo])
+def test_a_run_that_appears_at_the_last_moment_is_not_replaced(
+    store: Home, make: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appearing(monkeypatch, make)
+    with pytest.raises(IdTaken) as refusal:
+        creation.create(store, queued("a"), {}, time=1.0)
+    assert refusal.value.run_id == "a"
+    assert os.listdir(store.new) == []
+
+
+def test_an_id_that_something_else_has_is_refused_before_anything_is_written(store: Home) -> None:
+    os.symlink("nowhere", store.run_folder("a"))
+    with pytest.raises(IdTaken):
+        creation.create(store, queued("a"), {}, time=1.0)
+    assert (os.listdir(store.new), os.listdir(store.active)) == ([], [])
+
+
+def test_an_error_of_the_disk_at_the_last_step_is_no_taken_id(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
+
+    def fail(old: str, new: str) -> None:
+        if os.path.dirname(new) == store.runs:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(StorageFailed, match=os.strerror(errno.EIO)):
+        creation.create(store, queued("a"), {}, time=1.0)
+
+
+def test_an_error_is_reported_although_its_draft_is_gone(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`clean` may have deleted the draft of a front end that was suspended for long."""
+
+    def lose(*_: object, **__: object) -> None:
+        for name in os.listdir(store.new):
+            shutil.rmtree(os.path.join(store.new, name))
+        raise StorageFailed("full")
+
+    monkeypatch.setattr(RunDirectory, "write", lose)
+    with pytest.raises(StorageFailed, match="full"):
+        creation.create(store, queued("a"), {}, time=1.0)
+
+
+def test_a_marker_is_removed_whatever_it_is(store: Home) -> None:
+    remove_marker(store, "missing")
+    make_full_directory(store.marker("a"))
+    remove_marker(store, "a")
+    assert os.listdir(store.active) == []
+    assert os.path.isdir(f"{store.active}.a.set-aside/x"), "what somebody put there is not deleted"
+
+
+def test_a_marker_that_cannot_be_removed_is_an_error(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    creation.mark(store, "a")
+
+    def fail(_path: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.EROFS)):
+            remove_marker(store, "a")
+
+
+@pytest.mark.parametrize("content", [b"a\nrubbish", b"a\n5", b"a\n[5]", b"a"])
+def test_a_damaged_key_has_its_runs_and_no_options(store: Home, content: bytes) -> None:
+    with Submission(store, "k") as submission:
+        submission.record(["a", "b"], [{"name": "x"}, {}])
+        assert submission.recorded() == ["a", "b"]
+        assert submission.requested() == [{"name": "x"}, {}]
+    (name,) = [name for name in os.listdir(store.keys) if not name.endswith(".lock")]
+    with open(os.path.join(store.keys, name), "wb") as file:
+        file.write(content)
+    with Submission(store, "k") as submission:
+        assert (submission.recorded(), submission.requested()) == (["a"], [])
+
+
+def test_bytes_that_are_no_text_are_part_of_a_key_and_make_no_id(store: Home) -> None:
+    with Submission(store, "\udcff") as submission:
+        submission.record([])
+        assert submission.earlier() == []
+    (name,) = [name for name in os.listdir(store.keys) if not name.endswith(".lock")]
+    with open(os.path.join(store.keys, name), "wb") as file:
+        file.write(b"\xff\n[]")
+    with Submission(store, "\udcff") as submission:
+        assert submission.earlier() == []
+
+
+def test_two_submissions_with_a_key_are_decided_one_after_the_other(
+    store: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(creation, "KEY_LOCK_SECONDS", 0.01)
+    with Submission(store, "k"):
+        with pytest.raises(StorageFailed, match="still in progress"):
+            Submission(store, "k")
+        with Submission(store, "other"):
+            pass
+    with Submission(store, "k"):
+        pass
+
+
+def test_a_recorded_key_survives_a_power_cut(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    with Submission(store, "k") as submission:
+        submission.record(["a"])
+    assert store.keys in synced
+
+
+def test_markers_of_runs_that_exist_or_are_being_built_are_kept(store: Home) -> None:
+    creation.create(store, queued("there"), {}, time=1.0)
+    os.mkdir(os.path.join(store.new, f"built~{os.getpid()}"))
+    for run_id in ("built", "gone"):
+        creation.mark(store, run_id)
+    for run_id in ("built", "gone", "there"):
+        aged(store.marker(run_id))
+    creation.mark(store, "new")
+    delete_unfinished_builds(store, older_than_seconds=60)
+    assert sorted(os.listdir(store.active)) == ["built", "new", "there"]
+
+
+def test_a_leftover_that_is_gone_when_it_is_looked_at_is_not_old(store: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "listdir", lambda _folder: ["gone"])
+    delete_unfinished_builds(store, older_than_seconds=60)
 
 
 def test_leftovers_of_a_killed_front_end_are_deleted_when_they_are_old(store: Home) -> None:

@@ -9,7 +9,17 @@ import pytest
 
 from backprop_tui.domain.errors import StorageFailed
 from backprop_tui.store import failures
-from backprop_tui.store.failures import describe, failing, failure_of, forget_failures, note_failure, repeated_failure
+from backprop_tui.store.creation import mark
+from backprop_tui.store.failures import (
+    SUPERVISOR,
+    describe,
+    failing,
+    failure_of,
+    forget_failures,
+    forget_failures_of_gone_runs,
+    note_failure,
+    repeated_failure,
+)
 from backprop_tui.store.home import Home
 
 
@@ -87,3 +97,11 @@ def test_the_reason_of_an_error_names_its_place() -> None:
         nested = ExceptionGroup("tasks", [error])
     assert describe(nested).startswith("OSError: [Errno 22] Invalid argument (test_failures.py, line ")
     assert describe(StorageFailed("disk full", "free some")) == "disk full; free some"
+
+
+def test_failures_of_runs_that_are_gone_are_forgotten(store: Home) -> None:
+    mark(store, "there")
+    for subject in ("there", "gone", SUPERVISOR):
+        note_failure(store, subject, "r")
+    forget_failures_of_gone_runs(store)
+    assert failing(store) == [SUPERVISOR, "there"]

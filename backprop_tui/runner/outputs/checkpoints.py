@@ -118,7 +118,7 @@ class CheckpointScanner:
         """
         self._patterns = patterns
         self._known = known
-        self._since_ns = since_ns
+        self.since_ns = since_ns
         self._cwd = patterns.cwd
         self._pending: dict[str, _Pending] = {}
         self._reported: dict[str, tuple[int, int]] = {}
@@ -213,7 +213,7 @@ class CheckpointScanner:
         self._pending[path] = pending = replace(
             pending, size_bytes=size_bytes, modified_ns=modified_ns, changes=changes, is_old=False
         )
-        if changes == 0 and not is_written_since(path, self._since_ns):
+        if changes == 0 and not is_written_since(path, self.since_ns):
             yield from self._reject_old(path, now, at_end=at_end)
         elif is_unchanged or at_end or changes >= BUSY_SCANS:
             yield from self._judge(path, now, at_end=at_end, is_settled=is_unchanged or at_end)

@@ -78,6 +78,7 @@ class _Folder:
     guessed: bool
     modified_ns: int | None = None
     crowded: bool = False
+    is_watched: bool = False  # its files were looked at before, or it appeared while its parent was
     files: dict[str, tuple[int, int] | None] = field(default_factory=dict)  # size and time, None: not checked yet
     sample: WrittenBytes = field(default_factory=WrittenBytes)  # at the scan before
 
@@ -105,6 +106,7 @@ class OutputFiles:
         """
         self._cwd = cwd
         self._since_ns = since_ns
+        self.earliest_ns = since_ns  # below that after the clock was set back
         self._pids = pids
         self._is_relevant = is_relevant
         self._evidence = FileEvidence(neighbours, pids)
@@ -125,8 +127,9 @@ class OutputFiles:
 
     def scan(self) -> Sequence[OutputFile]:
         """The files that are new or changed since the last scan, oldest first."""
-        self._evidence.look()
-        self._add_open_files()
+        pids = tuple(self._pids())
+        self._evidence.look(pids)
+        self._add_open_files(pids)
         self._add_pending()
         changed: list[OutputFile] = []
         certain = [path for path, folder in self._folders.items() if not folder.guessed]
@@ -147,9 +150,9 @@ class OutputFiles:
                 scanned.append(folder.path)
         self._guessed.extend(path for path in scanned if path in self._folders)
 
-    def _add_open_files(self) -> None:
+    def _add_open_files(self, pids: Iterable[int]) -> None:
         now_ns = time.time_ns()
-        for path in map(self._relative_to_cwd, files_written_by(self._pids()) | self._descriptors.take()):
+        for path in map(self._relative_to_cwd, files_written_by(pids) | self._descriptors.take()):
             self._opened.pop(path, None)
             self._opened[path] = now_ns
             if len(self._opened) > MAX_OPEN_FILES:
@@ -181,13 +184,15 @@ class OutputFiles:
     def _store(self) -> str:
         return self._relative_to_cwd(os.path.realpath(self._given_store)) if self._given_store else os.devnull
 
-    def _add_directory(self, path: str, depth: int, *, guessed: bool, queue: list[str] | deque[str]) -> None:
+    def _add_directory(
+        self, path: str, depth: int, *, guessed: bool, queue: list[str] | deque[str], is_watched: bool = False
+    ) -> None:
         """Adds a directory, or improves what is known of it; `queue` are the paths still to be scanned."""
         known = self._folders.get(path)
         if known is None:
             if len(self._folders) < MAX_FOLDERS:
                 sample = self._evidence.sample_before(path) if guessed else WrittenBytes()
-                self._folders[path] = _Folder(path, depth, guessed, sample=sample)
+                self._folders[path] = _Folder(path, depth, guessed, sample=sample, is_watched=is_watched)
                 queue.append(path)
         elif depth > known.depth or (known.guessed and not guessed):
             # List it again, because what is below it is searched more deeply or with more certainty now.
@@ -216,11 +221,13 @@ class OutputFiles:
                 self._file_count -= 1
                 continue
             folder.files[name] = current = (file.size_bytes, file.modified_ns)
+            # After the clock was set back, what was there before may have the same times as what is new.
+            earliest_ns = self._since_ns if before is None and not folder.is_watched else self.earliest_ns
             # A script may set the time of modification, but not that of the last change.
-            is_new = min(file.modified_ns, changed_ns) >= self._since_ns
+            is_new = min(file.modified_ns, changed_ns) >= earliest_ns
             if current != before and is_new and self._belongs_to_run(folder, file, before):
                 changed.append(file)
-        folder.sample = self._evidence.sample
+        folder.sample, folder.is_watched = self._evidence.sample, True
         return units
 
     def _belongs_to_run(self, folder: _Folder, file: OutputFile, before: tuple[int, int] | None) -> bool:
@@ -274,7 +281,7 @@ class OutputFiles:
 
     def look(self) -> None:
         """Looks at the other runs, before the first scan: one may end until then."""
-        self._evidence.look()
+        self._evidence.look(self._pids())
 
     def _list(self, folder: _Folder, queue: list[str] | deque[str]) -> int:
         """Adds the subdirectories and interesting files of a directory; returns how many entries were read."""
@@ -288,7 +295,8 @@ class OutputFiles:
                     break
                 if entry.is_dir(follow_symlinks=False):
                     if folder.depth > 0 and not is_skipped(entry.name) and entry.path != self._store:
-                        self._add_directory(entry.path, folder.depth - 1, guessed=folder.guessed, queue=queue)
+                        watched, depth = folder.is_watched, folder.depth - 1
+                        self._add_directory(entry.path, depth, guessed=folder.guessed, queue=queue, is_watched=watched)
                 elif entry.name not in folder.files and self._is_interesting(entry.name, entry.path):
                     folder.files[entry.name] = None
                     self._file_count += 1

@@ -237,18 +237,20 @@ class FileEvidence:
         self._proven: dict[str, int] = {}  # by what has been written; with the times of change (ns)
         self.sample = self._previous = WrittenBytes()
 
-    def look(self) -> None:
-        """Looks at the processes and neighbors at the beginning of a scan."""
+    def look(self, pids: Iterable[int]) -> None:
+        """Looks at the neighbors at the beginning of a scan; `pids` are the run's processes now."""
         self._look_at_neighbours()
         self._looks_left = MAX_LOOKS_PER_SCAN
-        self._own_pids.update(self._pids())
+        self._own_pids.update(pids)
         self._previous, self.sample = self.sample, self._measure()
 
     def _look_at_neighbours(self) -> None:
         self._looked_at_ns = time.time_ns()
         before, self._active = self._active, self._neighbours()[:MAX_NEIGHBOURS]
+        now = time.time()
         for neighbour in (*before, *self._active):  # one that is gone may have been active until now
-            self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])[1] = time.time()
+            life = self._lives.setdefault(neighbour.run_id, [neighbour.started_at, 0.0])
+            life[:] = min(life[0], now), max(life[1], now)  # the clock may be set back meanwhile
             self._seen[neighbour.run_id] = neighbour
 
     def sample_before(self, folder: str) -> WrittenBytes:

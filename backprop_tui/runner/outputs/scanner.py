@@ -16,6 +16,7 @@ from backprop_tui.domain.run import Checkpoint, Run
 from backprop_tui.processes.descriptors import MAX_PROCESSES
 from backprop_tui.processes.hanging_call import MIN_PAUSE_SECONDS, BackgroundTask, pause_after
 from backprop_tui.processes.linux import mount_point_of, mount_points
+from backprop_tui.runner.attempt_beginning import AttemptBeginning
 from backprop_tui.runner.outputs.checkpoints import CheckpointContested, CheckpointFound, CheckpointScanner, Sighting
 from backprop_tui.runner.outputs.claims import Claims
 from backprop_tui.runner.outputs.files import (
@@ -124,7 +125,8 @@ class OutputScanner:
         spec = run.spec
         patterns = PathPatterns(spec.checkpoint_globs, spec.cwd)
         self._recorder = recorder
-        since_ns = int(run.attempt.started_at * 1e9)
+        self._start = start = AttemptBeginning(run.attempt.started_at, recorder.live)
+        since_ns = start.earliest_ns()
         self._checkpoint_scanner = CheckpointScanner(patterns, self._known_checkpoints, since_ns=since_ns)
         self._working_folders = WorkingFolders(pids, spec.cwd)
         self._metric_files = MetricFiles()
@@ -132,7 +134,7 @@ class OutputScanner:
         self._files = OutputFiles(
             [*patterns.locations(), *locations_in_command(spec.command, spec.cwd)],
             cwd=spec.cwd,
-            since_ns=since_ns,
+            since_ns=start.ns,
             pids=pids,
             is_relevant=patterns.matches,
             neighbours=neighbours.active,
@@ -170,6 +172,7 @@ class OutputScanner:
     def _scan(self, now: float) -> list[ScanResult]:
         for folder in self._working_folders.look_for_new():
             self._files.add_folder(folder)
+        self._files.earliest_ns = self._checkpoint_scanner.since_ns = self._start.earliest_ns()
         files = self._files.scan()
         known = self._known_checkpoints()
         for path in self._claims.changed_alone(known) if self._is_last else ():

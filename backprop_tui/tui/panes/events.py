@@ -32,6 +32,7 @@ _WARNINGS = frozenset(
     (
         *("nan", "guardian_failed", "warned", "script_changed", "not_retried", "resume_doubtful", "resume_unconfirmed"),
         *("refused_option", "torn_checkpoint", "disk", "directory_shared", "log_skipped", "limits_lower"),
+        "live_lost",
     )
 )
 
