@@ -31,7 +31,8 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Ended, Queued, Run
+from backprop_tui.domain.run_changes import apply_edit, with_timebox
 from backprop_tui.domain.slurm import SlurmJob, SlurmOptions, given_options
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.domain.thresholds import Thresholds, after_start, as_options

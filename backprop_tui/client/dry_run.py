@@ -14,7 +14,8 @@ from backprop_tui.domain.governor.snapshot import Placement
 from backprop_tui.domain.invocation import script_command_line, script_environment
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import begin_attempt
-from backprop_tui.domain.run import SLURM, Run, sort_queue
+from backprop_tui.domain.run import SLURM, Run
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.telemetry import Readings, is_stale
 from backprop_tui.engine.capacity import Capacity, snapshot_for
 from backprop_tui.engine.queued_runs import UnmetDependency, pending_dependencies

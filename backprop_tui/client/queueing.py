@@ -11,7 +11,8 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import UsageError
 from backprop_tui.domain.formatting import counted, iso
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import LOCAL, Queued, Run, move_in_queue, sort_queue
+from backprop_tui.domain.run import LOCAL, Queued, Run
+from backprop_tui.domain.run_changes import move_in_queue, sort_queue
 from backprop_tui.domain.status import Status
 from backprop_tui.processes.users import user_name
 from backprop_tui.store import index

@@ -11,7 +11,8 @@ from backprop_tui.client.session import ClientSession
 from backprop_tui.domain.errors import BackpropError, SlurmRefused, UsageError
 from backprop_tui.domain.formatting import minutes
 from backprop_tui.domain.requests import EditRequest
-from backprop_tui.domain.run import SLURM, Ended, Queued, Run, apply_edit
+from backprop_tui.domain.run import SLURM, Ended, Queued, Run
+from backprop_tui.domain.run_changes import apply_edit
 from backprop_tui.domain.slurm import SlurmOptions, as_options, given_options, taken_options, update_words
 from backprop_tui.store.hosts import may_write_here
 from backprop_tui.store.run_directory import RunDirectory

@@ -10,7 +10,8 @@ from backprop_tui.domain.causes.cause import cause_of_stop, cause_of_unmet_depen
 from backprop_tui.domain.governor.snapshot import PendingDependency
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.requests import EditRequest, NoticeRequest, StopRequest, TimeboxRequest
-from backprop_tui.domain.run import Cause, Ended, Queued, Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Cause, Ended, Queued, Run
+from backprop_tui.domain.run_changes import apply_edit, with_timebox
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.store.run_directory import RunDirectory
 

@@ -27,7 +27,8 @@ from backprop_tui.domain.governor.reasons import Check, HoldReason
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.lifecycle import is_sliced
 from backprop_tui.domain.requests import STOPPED_BY_YOU, StopRequest
-from backprop_tui.domain.run import SLURM, Cause, Queued, Run, sort_queue
+from backprop_tui.domain.run import SLURM, Cause, Queued, Run
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.slurm import JobReport, SlurmEnd, SlurmJob, end_of, end_words
 from backprop_tui.domain.slurm_extra import gives_dependency
 from backprop_tui.domain.slurm_reasons import expected_start, waiting_words

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from backprop_tui.domain.errors import AccessDenied, BackpropError, BrokenRecord, StorageFailed
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import LOCAL, Queued, Run, sort_queue
+from backprop_tui.domain.run import LOCAL, Queued, Run
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.status import ENDED, Status
 from backprop_tui.launchers.launcher import LaunchFailed
 from backprop_tui.processes.detached_log import note, note_exception

@@ -13,6 +13,8 @@ from backprop_tui.plotting.track import Pieces, Style, nearest_bar
 _POINT, _BAND_LETTER, _FAINT_LETTER = "•", ".", ","
 _BAND_REACH = 2  # dots to both sides
 _COLUMNS_PER_POINT = 2  # at least, so that a line behind the points stays visible
+_MOST_LETTERS = 4  # side by side at the ends of curves
+_MANY_ROWS = 6  # of a chart, one of which is no misleading distance
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,11 @@ def cell_at(canvas: Canvas, curve: Curve, position: float, x: Scale, y: Scale) -
 
 
 def mark_ends(canvas: Canvas, curves: Sequence[tuple[int, Curve]], x: Scale, y: Scale) -> None:
-    """Puts a letter to the right of each curve's last point; near ones are moved apart, in the order of the points."""
+    """Puts a letter to the right of each curve's last point.
+
+    Letters of the same place are moved apart by a row, in the order of the points. Where more curves end, or a row is
+    a large part of the chart, the letters stand side by side in the row of the ends, as many as have room.
+    """
     ends: dict[int, list[tuple[int, float, int, str]]] = {}
     for owner, curve in curves:
         pieces = drawable(curve.pieces, y)
@@ -77,23 +83,48 @@ def mark_ends(canvas: Canvas, curves: Sequence[tuple[int, Curve]], x: Scale, y: 
             _, low, high = pieces[-1][-1]
             column = min(canvas.width - 1, end[0] + 1)
             ends.setdefault(column, []).append((end[1], -low / 2 - high / 2, owner, curve.letter))
-    for column, marks in ends.items():
-        ordered = sorted(marks[: canvas.height])
+    taken: set[Cell] = set()
+    for column, marks in sorted(ends.items(), reverse=True):
+        ordered = sorted(marks)
         rows = _apart([mark[0] for mark in ordered], canvas.height)
-        for row, (_, _, owner, letter) in zip(rows, ordered, strict=True):
-            canvas.put(column, row, letter, owner)
+        by_row = groupby(zip(rows, ordered, strict=True), key=lambda placed: placed[0])
+        for row, placed in by_row:
+            _put_letters(canvas, column, row, [(mark[3], mark[2]) for _, mark in placed], taken)
+
+
+def _put_letters(canvas: Canvas, column: int, row: int, letters: list[tuple[str, int]], taken: set[Cell]) -> None:
+    """Side by side from the column on, farther left where it ends or is taken; the last says that others have no room.
+
+    Letters that would be far from the ends are left out.
+    """
+    if len(letters) > _MOST_LETTERS:
+        letters = [*letters[: _MOST_LETTERS - 1], ("…" if canvas.unicode else "+", letters[_MOST_LETTERS - 1][1])]
+    for start in range(min(column, canvas.width - len(letters)), max(-1, column - 2 * _MOST_LETTERS), -1):
+        cells = [(start + index, row) for index in range(len(letters))]
+        if taken.isdisjoint(cells):
+            taken.update(cells)
+            for (at, _), (letter, owner) in zip(cells, letters, strict=True):
+                canvas.put(at, row, letter, owner)
+            return
 
 
 def _apart(rows: Sequence[int], height: int) -> list[int]:
-    """Different rows as near to the ascending ones as their order allows."""
+    """Rows as near to the ascending ones as their order allows, different ones where none is far from its own."""
+    reach = 1 if height >= _MANY_ROWS else 0
     blocks: list[list[int]] = []  # of neighbors, by the row that the first of all would have
     for index, row in enumerate(rows):
         block = [row - index]
         while blocks and sum(blocks[-1]) * len(block) >= sum(block) * len(blocks[-1]):
             block = blocks.pop() + block
         blocks.append(block)
-    starts = [round(sum(block) / len(block)) for block in blocks for _ in block]
-    return [max(0, min(start, height - len(rows))) + index for index, start in enumerate(starts)]
+    moved: list[int] = []
+    for block in blocks:
+        first = max(0, min(round(sum(block) / len(block)), height - len(rows))) + len(moved)
+        own = rows[len(moved) : len(moved) + len(block)]
+        apart = range(first, first + len(block))
+        is_near = apart[-1] < height and all(abs(row - ended) <= reach for row, ended in zip(apart, own, strict=True))
+        moved += apart if is_near else own
+    return moved
 
 
 Point = tuple[float, float]

@@ -178,13 +178,13 @@ def differing(rows: Iterable[ComparisonRow]) -> list[ComparisonRow]:
     return [row for row in rows if len(set(row.cells)) > 1]
 
 
-def difference_row(metric: str, values: Sequence[float | None], baseline: str) -> ComparisonRow | None:
-    """By how much each value differs from the first, that of `baseline`; None if that has none."""
+def difference_row(kind: str, values: Sequence[float | None], baseline: str) -> ComparisonRow | None:
+    """By how much each value of a kind, such as `best`, differs from that of `baseline`; None if that has none."""
     base = values[0] if values else None
     if base is None:
         return None
     cells = ["baseline", *numbers.signed_metrics([None if value is None else value - base for value in values[1:]])]
-    return ComparisonRow(label=f"{sanitize(metric)} - {baseline}", cells=tuple(cells))
+    return ComparisonRow(label=f"{kind} - {baseline}", cells=tuple(cells))
 
 
 def mean_row(runs: Sequence[ComparedRun], metric: str) -> ComparisonRow | None:

@@ -24,7 +24,7 @@ from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation.compare import uneven_progress
 from backprop_tui.presentation.known_run import recorded_status
 from backprop_tui.presentation.objective import scores_of
-from backprop_tui.presentation.run_facts import metric_value
+from backprop_tui.presentation.run_facts import best_value, metric_value
 from backprop_tui.store.fields import JsonObject
 from backprop_tui.store.option_table import NOT_SET, arguments_of
 
@@ -222,9 +222,7 @@ def is_seed(parameter: Parameter) -> bool:
 def _setting(
     values: tuple[str, ...], records: Sequence[JsonObject], ranking: Ranking, others: Sequence[str]
 ) -> GroupSetting:
-    ranked = {run_id: extreme.value for run_id, extreme in ranking.ranked}
-    metric = None if ranking.objective is None else ranking.objective.metric
-    members = [_member(record, metric, ranked if ranking.ranked else None) for record in records]
+    members = [_member(record, ranking.objective) for record in records]
     order = {run_id: index for index, run_id in enumerate(ranking.order)}
     members.sort(key=lambda member: (member.standing is not Standing.FINISHED, order[member.run_id]))
     counted = [member for member in members if member.standing is Standing.FINISHED and member.value is not None]
@@ -248,9 +246,10 @@ def _setting(
     )
 
 
-def _member(record: JsonObject, metric: str | None, ranked: Mapping[str, float] | None) -> Member:
-    last = None if metric is None else metric_value(record, metric)
-    value = last if ranked is None else ranked.get(str(record["id"]))
+def _member(record: JsonObject, objective: Objective | None) -> Member:
+    last = None if objective is None else metric_value(record, objective.metric)
+    is_judged = objective is not None and objective.direction is not None
+    value = best_value(record, objective.metric) if objective is not None and is_judged else last
     status = recorded_status(record)
     standing = Standing.RUNNING if status in ACTIVE else _STANDINGS[status]
     if standing is Standing.FINISHED and last is not None and not math.isfinite(last):

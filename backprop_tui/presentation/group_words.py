@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from backprop_tui.domain.objective import meaning
+from backprop_tui.domain.objective import best_words, meaning
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.spread import Difference, Spread, Verdict
 from backprop_tui.presentation import numbers
@@ -35,11 +35,11 @@ def repetitions(table: GroupTable) -> str:
 
 
 def metric_title(table: GroupTable) -> str:
-    """`val_loss best`; `last` if it is unknown which direction is better."""
+    """`val_loss best`, `loss smoothed best`; `last` if it is unknown which direction is better."""
     if table.metric is None:
         return "metric"
     is_judged = table.objective is not None and table.objective.direction is not None
-    return f"{sanitize(table.metric)} {'best' if is_judged else 'last'}"
+    return f"{sanitize(table.metric)} {best_words(table.metric) if is_judged else 'last'}"
 
 
 def setting_text(table: GroupTable, row: GroupSetting) -> str:

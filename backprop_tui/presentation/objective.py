@@ -8,12 +8,14 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import Direction
 from backprop_tui.domain.objective import (
     Objective,
     ObjectiveSource,
     Ranking,
     RunScores,
+    best_words,
     default_objective,
     direction_for,
     meaning,
@@ -97,13 +99,31 @@ def rank_records(records: Iterable[JsonObject]) -> Ranking:
     return rank({str(record["id"]): scores_of(record) for record in records})
 
 
-def best_of(ranking: Ranking) -> tuple[str, str, str] | None:
-    """The id of the best run, the metric and its value, as they are shown: `0.4105 (3 tied)`; None without any."""
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
+class BestRun:
+    """The best run of a group as it is shown: `words` (`smoothed best`), `metric` and `value` (`0.4105 (3 tied)`)."""
+
+    run_id: str
+    words: str
+    metric: str
+    value: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.words} {self.metric} {self.value}"
+
+
+def best_of(ranking: Ranking) -> BestRun | None:
     if ranking.best is None or ranking.objective is None:
         return None
     run_id, value = ranking.best
     tied = f" ({ranking.tied} tied)" if ranking.tied > 1 else ""
-    return run_id, _ranked_by(ranking, ranking.objective), numbers.metric(value.value) + tied
+    return BestRun(
+        run_id=run_id,
+        words="best" if ranking.by_last else best_words(ranking.objective.metric),
+        metric=_ranked_by(ranking, ranking.objective),
+        value=numbers.metric(value.value) + tied,
+    )
 
 
 def _ranked_by(ranking: Ranking, objective: Objective) -> str:

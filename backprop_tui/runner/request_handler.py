@@ -19,7 +19,8 @@ from backprop_tui.domain.requests import (
     StopRequest,
     TimeboxRequest,
 )
-from backprop_tui.domain.run import Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.run_changes import apply_edit, with_timebox
 from backprop_tui.domain.status import Status
 from backprop_tui.runner.recorder import Recorder
 from backprop_tui.runner.stop_sequence import CheckpointWait, StopSequence

@@ -10,7 +10,8 @@ from backprop_tui.domain.errors import BrokenRecord, StorageFailed, UntrustedRec
 from backprop_tui.domain.formatting import counted, iso, shortened
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, NoticeRequest, Request, TimeboxRequest
-from backprop_tui.domain.run import Run, apply_edit, with_timebox
+from backprop_tui.domain.run import Run
+from backprop_tui.domain.run_changes import apply_edit, with_timebox
 from backprop_tui.domain.secrets import MASK, HiddenWords, hidden_words, reveal_words
 from backprop_tui.processes.users import ALLOW_SHARED, shared_with
 from backprop_tui.store.codec import decode, encode

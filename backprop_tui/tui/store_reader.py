@@ -13,7 +13,7 @@ from itertools import takewhile
 from backprop_tui.client.machine import decode_governor
 from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.governor.governor_state import GovernorState
-from backprop_tui.domain.run import sort_queue
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.status import ACTIVE, ENDED, Status
 from backprop_tui.launchers.lease import supervisor_pid
 from backprop_tui.presentation.known_run import KnownRun, Moment

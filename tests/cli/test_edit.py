@@ -10,7 +10,7 @@ import pytest
 
 from backprop_tui.cli.session import Session
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
-from backprop_tui.domain.run import apply_edit, with_timebox
+from backprop_tui.domain.run_changes import apply_edit, with_timebox
 from tests.support.commands import Commands
 from tests.support.runs import Guardian, Runs
 from tests.support.waiting import wait_until

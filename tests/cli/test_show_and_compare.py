@@ -299,6 +299,8 @@ def test_an_edited_objective_orders_runs_that_have_ended(obey: Commands, runs: R
         "last": None,
         "source": "option",
     }
+    assert "best 12.25 at step 2" in obey("show", "run1").out  # the same as in its group
+    assert obey.json("show", "run1")["metrics"]["score"]["best"] == {"step": 2, "value": 12.25}
     obey("edit", "sweep", "--objective", "score:min")
     assert obey.json("status", "sweep@best")["id"] == "run0"
 

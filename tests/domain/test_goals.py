@@ -76,7 +76,15 @@ def test_an_invalid_goal_is_rejected_with_an_example(text: str, message: str) ->
         parse_goal(text)
 
 
-@given(st.text(max_size=40))
+GOALS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["step", "epoch", "tokens", "loss", "val/acc"]) | st.text(max_size=8),
+    st.sampled_from(["=", "<", ">", "<=", " = "]),
+    st.integers().map(str) | st.floats().map(str) | st.text(max_size=8),
+)
+
+
+@given(st.text(max_size=40) | GOALS)
 def test_no_text_breaks_it(text: str) -> None:
     try:
         until = parse_goal(text)

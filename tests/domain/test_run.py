@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_tui.domain.run import Dependency, Run, move_in_queue, sort_queue, stopped_too, without_secrets
+from backprop_tui.domain.run import Dependency, Run, without_secrets
+from backprop_tui.domain.run_changes import move_in_queue, sort_queue, stopped_too
 from tests.domain.runs import queued
 
 

@@ -29,6 +29,7 @@ def test_every_progress_line_has_the_step_the_epoch_and_the_metrics(uninterrupte
 
 def test_another_seed_gives_another_curve(example: Example, uninterrupted: Transcript, tmp_path: Path) -> None:
     other = example.run(tmp_path, "--epochs", "1", "--progress-every-seconds", "0", "--seed", "1")
+    assert [line["step"] for line in other.progress] == list(range(1, 45))
     assert all(
         line["loss"] != other_line["loss"]
         for line, other_line in zip(uninterrupted.progress, other.progress, strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,9 +139,29 @@ def test_letters_at_the_ends_are_in_the_order_of_the_curves() -> None:
     ends = {"A": 0.016, "B": 0.106, "C": 0.108, "D": 0.103, "E": 0.072, "F": 0.042}
     curves = [_curve([(0.0, 0.6), (1.0, end)], letter=letter) for letter, end in ends.items()]
     mark_ends(canvas, list(enumerate(curves)), Scale(0.0, 1.0), Scale(0.0, 0.7))
-    shown = [(row, text.strip()) for row, text in enumerate(canvas.text()) if text.strip()]
-    assert [letter for _, letter in shown] == ["C", "B", "D", "E", "F", "A"]
-    assert [row for row, _ in shown] == [2, 3, 4, 5, 6, 7]
+    assert {row: text.strip() for row, text in enumerate(canvas.text()) if text.strip()} == {6: "CBD", 7: "EFA"}
+
+
+@pytest.mark.parametrize("height", range(1, 13))
+@pytest.mark.parametrize("count", [1, 3, 12])
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.08])
+@pytest.mark.parametrize("unequal", [0, 1, 3])
+def test_a_letter_is_never_far_from_the_end_of_its_curve(height: int, count: int, spread: float, unequal: int) -> None:
+    canvas, unit = Canvas(40, height, unicode=True), Scale(0.0, 1.0)
+    ends = [(1.0 - unequal * place / 40, 0.05 + spread * place) for place in range(count)]
+    curves = [_curve([(0.0, 0.6), end], letter=chr(ord("A") + place)) for place, end in enumerate(ends)]
+    mark_ends(canvas, list(enumerate(curves)), unit, unit)
+    rows = list(canvas.text())
+    shown = {letter: row for row, text in enumerate(rows) for letter in text if letter.isalpha()}
+    assert count > 3 or len(shown) == count
+    assert len(shown) == sum(letter.isalpha() for text in rows for letter in text)
+    for letter, row in shown.items():
+        place = ord(letter) - ord("A")
+        column, ended = canvas.cell(ends[place][0], ends[place][1])
+        assert abs(row - ended) <= (height >= 6)
+        assert abs(rows[row].index(letter) - column) <= 8
+    if count == 12 and len(shown) < count and not unequal:
+        assert any("…" in text for text in rows)
 
 
 def test_a_letter_stays_at_the_end_of_its_curve_where_it_has_room() -> None:

@@ -21,6 +21,7 @@ from backprop_tui.presentation.group_words import (
     difference_text,
     heading_text,
     mean_text,
+    metric_title,
     repetitions,
     row_sentence,
     spread_text,
@@ -313,3 +314,11 @@ def test_finished_runs_of_unequal_length_are_not_called_best_without_saying_so()
     assert heading_text(group_table(records)) == "best first by val_loss, lower is better, unequal steps (500-2,000)"
     epochs = [{**record, "epoch": 10} for record in records]  # another batch size, as much of the data
     assert heading_text(group_table(epochs)) == "best first by val_loss, lower is better"
+
+
+def test_the_values_of_runs_that_all_failed_are_their_best_ones_as_the_title_says() -> None:
+    best = {"loss": Extreme(0.25, 10)}
+    table = group_table([member("--lr 1", None, Status.FAILED, metrics={"loss": 0.5}, best=best)])
+    assert metric_title(table) == "loss smoothed best"
+    assert [run.value for row in table.rows for run in row.members] == [0.25]
+    assert "all runs with a value of loss failed" in heading_text(table)

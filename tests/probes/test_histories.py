@@ -111,7 +111,14 @@ def test_a_gpu_that_has_been_gone_for_an_hour_is_forgotten(path: Path) -> None:
     assert list(read_histories(str(path), NOW + at).of) == [HOST]
 
 
+VALUES = st.lists(st.none() | st.floats() | st.integers() | st.text(max_size=2), max_size=4)
+SERIES = st.fixed_dictionaries(dict.fromkeys(histories._FIELDS, VALUES | st.just([1.0] * 2 * HISTORY_POINTS)))
 DAMAGE = st.one_of(
+    st.builds(
+        lambda time, of: json.dumps({"schema_version": histories.SCHEMA_VERSION, "time": time, "of": of}).encode(),
+        st.just(NOW) | st.floats(),
+        st.dictionaries(st.sampled_from([HOST, "GPU-0"]), SERIES),
+    ),
     st.binary(max_size=60),
     st.recursive(
         st.none() | st.floats() | st.text(max_size=4) | st.sampled_from([1, 0, -1, NOW]),
@@ -134,8 +141,12 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path_factory: pytest.TempPathFact
 
 
 def test_a_file_that_cannot_be_written_stops_no_sampler(tmp_path: Path) -> None:
-    recorder = HistoryRecorder(str(tmp_path / "missing" / "histories.json"), 7)
+    path = tmp_path / "missing" / "histories.json"
+    recorder = HistoryRecorder(str(path), 7)
     recorder.add(readings(5.0), 1e9)
+    path.parent.mkdir()
+    recorder.add(readings(7.0), 2e9)
+    assert read_histories(str(path), NOW).of["GPU-0"].utilization[-2:] == (5.0, 7.0)
 
 
 def test_the_sampler_records_what_it_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

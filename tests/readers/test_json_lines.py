@@ -210,7 +210,10 @@ VALUES = st.recursive(
 )
 
 
-@given(st.text(max_size=5), st.dictionaries(KEYS, VALUES, max_size=8), st.text(max_size=5))
+AROUND = st.just("") | st.text(max_size=5)
+
+
+@given(AROUND, st.dictionaries(KEYS, VALUES, max_size=8), AROUND)
 def test_any_object_is_accepted_and_steps_are_integers(before: str, fields: object, after: str) -> None:
     for value in _read(before + json.dumps(fields) + after):
         if isinstance(value, Progress | CheckpointSaved):

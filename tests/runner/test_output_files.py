@@ -235,7 +235,11 @@ def test_options_name_output_directories(words: list[str], folder: str) -> None:
     assert [folder.folder for folder in locations_in_command(words, "/cwd")] == [os.path.join("/cwd", folder)]
 
 
-@given(st.lists(st.text(max_size=20), max_size=8))
+OPTIONS = st.sampled_from(["--output_dir", "--output_dir=", "--save-dir=", "trainer.default_root_dir=", "--x="])
+WORDS = st.text(max_size=20) | OPTIONS | st.builds(str.__add__, OPTIONS, st.text(max_size=20))
+
+
+@given(st.lists(WORDS, max_size=8))
 def test_directories_from_a_command_line_are_always_absolute(words: list[str]) -> None:
     assert all(os.path.isabs(folder.folder) for folder in locations_in_command(words, "/cwd"))
 

@@ -15,7 +15,8 @@ from backprop_tui.domain.errors import BrokenRecord
 from backprop_tui.domain.lifecycle import Outcome, finish_attempt, merge_live, timebox_seconds
 from backprop_tui.domain.live import Live
 from backprop_tui.domain.requests import EditRequest, TimeboxRequest
-from backprop_tui.domain.run import Ended, Run, Running, apply_edit, sort_queue, with_timebox
+from backprop_tui.domain.run import Ended, Run, Running
+from backprop_tui.domain.run_changes import apply_edit, sort_queue, with_timebox
 from backprop_tui.domain.status import Status
 from backprop_tui.engine.capacity import active_of
 from backprop_tui.presentation.known_run import KnownRun, Moment

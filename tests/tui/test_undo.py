@@ -18,7 +18,7 @@ from backprop_tui.client.queueing import is_queue_held, waiting_runs
 from backprop_tui.client.remove import leftovers, removable_runs, remove, restore, set_aside
 from backprop_tui.domain.errors import StorageFailed, UsageError
 from backprop_tui.domain.requests import TimeboxRequest
-from backprop_tui.domain.run import with_timebox
+from backprop_tui.domain.run_changes import with_timebox
 from backprop_tui.domain.slurm import SlurmOptions
 from backprop_tui.domain.status import Status
 from backprop_tui.domain.thresholds import Thresholds

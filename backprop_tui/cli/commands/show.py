@@ -20,9 +20,9 @@ from backprop_tui.client.run_metrics import (
     with_known_labels,
 )
 from backprop_tui.domain.errors import UsageError
-from backprop_tui.domain.metric_names import direction_of, is_smoothed, main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import is_smoothed, main_loss, validation_counterpart
 from backprop_tui.domain.metric_series import MetricSeries
-from backprop_tui.domain.objective import Ranking, best_words
+from backprop_tui.domain.objective import Ranking, best_words, direction_for
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.plotting import plots
 from backprop_tui.plotting.axes import XUnit
@@ -31,7 +31,7 @@ from backprop_tui.presentation.compare import ComparedRun, in_order, value_text
 from backprop_tui.presentation.curves import FIGURES_MISSING, missing_text
 from backprop_tui.presentation.group_table import is_seed, varying_parameters
 from backprop_tui.presentation.known_run import KnownRun, Moment
-from backprop_tui.presentation.objective import best_in, order_text
+from backprop_tui.presentation.objective import best_in, objective_of, order_text
 from backprop_tui.presentation.run_line import reason_text
 from backprop_tui.presentation.states import status_word
 from backprop_tui.store.fields import JsonObject
@@ -206,7 +206,7 @@ def _plot(series: MetricSeries, run: ComparedRun, options: curves.CurveOptions) 
 
 
 def _best(series: MetricSeries, record: JsonObject) -> Extreme | None:
-    return best_in(record, series, direction_of(series.name))
+    return best_in(record, series, direction_for(series.name, objective_of(record)))
 
 
 def _summary(series: MetricSeries, record: JsonObject) -> str:

@@ -11,7 +11,7 @@ from backprop_tui.cli.session import Session, require_named_or_all
 from backprop_tui.client.control import stop_requests, wait_for_all
 from backprop_tui.client.handles import HELP, resolve_in
 from backprop_tui.client.runs import split, status_of, whereabouts
-from backprop_tui.domain.run import stopped_too
+from backprop_tui.domain.run_changes import stopped_too
 from backprop_tui.domain.status import UNFINISHED, Status
 from backprop_tui.store.hosts import belongs_here
 

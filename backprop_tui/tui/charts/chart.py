@@ -17,7 +17,8 @@ _UNIT_SCALE = Scale(0.0, 1.0)
 _RESTART, _CURSOR, _NOTE = -1, -2, -3  # owners of canvas cells, besides the indices of the curves
 _OWN_TOKENS = {_RESTART: Token.FAINT, _CURSOR: Token.FG, _NOTE: Token.MUTED}
 _GAP = "gap "
-_MIN_WIDTH, _MIN_HEIGHT = 10, 4
+_MIN_WIDTH, _MIN_HEIGHT = 10, 3
+_NO_ROOM = "no room for the curves"
 
 
 @lazy_dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,8 @@ def chart_frame(chart: Chart, width: int, height: int) -> ChartFrame | None:
 
 
 def _split_rows(chart: Chart, height: int) -> tuple[int, int, bool]:
+    if height <= _MIN_HEIGHT:
+        return 0, height - 1, False
     marks = bool(chart.checkpoints or chart.holes or chart.pauses) and height >= 9
     below = 2 + int(marks)
     rows = height - 1 - below
@@ -124,13 +127,13 @@ def draw_chart(chart: Chart, width: int, height: int, glyphs: Glyphs) -> list[Li
     frame = chart_frame(chart, width, height)
     if frame is None:
         body: list[Line] = [()] * (height - 1)
-        if not chart.has_points:
-            rows = wrapped(chart.empty_text, width)[: len(body)]
-            body[: len(rows)] = [(Piece(clip(row, width, glyphs), Token.MUTED),) for row in rows]
+        rows = wrapped(_NO_ROOM if chart.has_points else chart.empty_text, width)[: len(body)]
+        body[: len(rows)] = [(Piece(clip(row, width, glyphs), Token.MUTED),) for row in rows]
         return [*lines, *(padded(line, width) for line in body)]
     lines += _plot_lines(chart, frame, glyphs, has_gap=bool(chart.gap) and Piece(_GAP, Token.MUTED) not in lines[0])
-    axis = ("└" if glyphs.unicode else "+") + glyphs.rule * (width - frame.margin - 1)
-    lines.append((blank(frame.margin), Piece(axis, Token.RULE)))
+    if frame.below:
+        axis = ("└" if glyphs.unicode else "+") + glyphs.rule * (width - frame.margin - 1)
+        lines.append((blank(frame.margin), Piece(axis, Token.RULE)))
     if frame.marks:
         lines.append(_mark_line(chart, frame.margin, width, glyphs))
     if frame.below > 1:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.metric_names import is_smoothed, main_loss
-from backprop_tui.domain.objective import Objective, Ranking, direction_for
+from backprop_tui.domain.objective import Objective, Ranking, best_words, direction_for
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.smoothed_curve import Extreme
 from backprop_tui.plotting.axes import Scale, XUnit
@@ -148,10 +148,11 @@ def _best(runs: Sequence[ComparedRun], ranking: Ranking) -> tuple[int | None, st
     best = best_of(ranking)
     if best is None:
         return None, f"no best: {sanitize(str(ranking.problem))}"
-    run_id, metric, value = best
-    index = [run.known.id for run in runs].index(run_id)
+    index = [run.known.id for run in runs].index(best.run_id)
     uneven = uneven_text(runs, ranking).partition(" (")[0]
-    return index, f"best {letter_of(index)}, {metric} {value}" + (f", {uneven}" if uneven else "")
+    smoothed = best.words.removesuffix("best")
+    text = f"best {letter_of(index)}, {smoothed}{best.metric} {best.value}"
+    return index, text + (f", {uneven}" if uneven else "")
 
 
 def _overlaid(runs: Sequence[ComparedRun], columns: Sequence[CompareColumn], index: int) -> OverlaidRun:
@@ -221,11 +222,16 @@ def _results(
 def _against_the_baseline(
     runs: Sequence[ComparedRun], metric: str, objective: Objective | None
 ) -> Iterator[ComparisonRow]:
-    """The differences of best, else of last values to the first run, and the means over seeds."""
+    """The differences of the best values to that of the first run, and the means over seeds.
+
+    If no run has a best value, the last ones are compared; a best value and a last one never are.
+    """
     direction = direction_for(metric, objective)
-    values = [run.best_of(metric, direction) or run.last_of(metric) for run in runs]
+    values, kind = [run.best_of(metric, direction) for run in runs], best_words(metric)
+    if not any(values):
+        values, kind = [run.last_of(metric) for run in runs], "last"
     finite = [None if value is None or not math.isfinite(value.value) else value.value for value in values]
-    yield from filter(None, (difference_row(metric, finite, letter_of(0)), mean_row(runs, metric)))
+    yield from filter(None, (difference_row(kind, finite, letter_of(0)), mean_row(runs, metric)))
 
 
 def _cursor_row(

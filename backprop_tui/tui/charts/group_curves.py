@@ -96,12 +96,15 @@ def draw_group_curves(
 
     `note` stands after the legend, then `keys` with what they do.
     """
-    lines = _legend(curves, width, glyphs, note, keys)[: max(1, height // 3)]
+    lines = _legend(curves, width, glyphs, note, keys, most=min(_MAX_LEGEND_ROWS, max(1, height // 3)))
     chart = draw_chart(curves.overlay.chart, width - 1, height - len(lines), glyphs)
     return [*lines, *((Piece(" "), *line) for line in chart)], len(lines)
 
 
-def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, note: str, keys: Mapping[str, str]) -> list[Line]:
+def _legend(
+    curves: GroupCurves, width: int, glyphs: Glyphs, note: str, keys: Mapping[str, str], *, most: int
+) -> list[Line]:
+    """At most so many rows: with less room, the last one counts the entries that are left out."""
     rows: list[list[Piece]] = [
         [Piece(f" by {sanitize(curves.parameter)}" if curves.parameter else " all runs", bold=True)]
     ]
@@ -116,7 +119,7 @@ def _legend(curves: GroupCurves, width: int, glyphs: Glyphs, note: str, keys: Ma
             Piece(count, Token.MUTED),
         ]
         if width_of([*rows[-1], *pieces]) + 9 > width:
-            if len(rows) == _MAX_LEGEND_ROWS:
+            if len(rows) == most:
                 left_out += 1
                 continue
             rows.append([])

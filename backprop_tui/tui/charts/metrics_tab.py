@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.metric_names import direction_of, is_smoothed, main_loss, validation_counterpart
+from backprop_tui.domain.metric_names import is_smoothed, main_loss, validation_counterpart
 from backprop_tui.domain.metric_series import MetricSeries
+from backprop_tui.domain.objective import direction_for
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.plotting.axes import Scale
 from backprop_tui.presentation import numbers
 from backprop_tui.presentation.known_run import Moment
-from backprop_tui.presentation.objective import best_in
+from backprop_tui.presentation.objective import best_in, objective_of
 from backprop_tui.tui.charts.chart import Chart, draw_chart, padded
 from backprop_tui.tui.charts.metric_charts import Plotter, large_chart, last_value_text, run_facts, small_chart
 from backprop_tui.tui.charts.tiles import Tile, draw_tiles, side_by_side, tiling
@@ -111,7 +112,7 @@ def _loss_first(names: Sequence[str], metrics: Mapping[str, MetricSeries]) -> li
 def _metric_row(plotter: Plotter, series: MetricSeries, *, look_up: bool) -> MetricRow:
     name, cursor = series.name, plotter.choices.cursor
     token = Token.ACCENT if name == plotter.name else Token.WARN if name == plotter.validation else None
-    best = best_in(plotter.known.record, series, direction_of(name))
+    best = best_in(plotter.known.record, series, direction_for(name, objective_of(plotter.known.record)))
     bucket = plotter.track(series).nearest(cursor) if look_up and cursor is not None else None
     value = last_value_text(series) if bucket is None else numbers.metric(bucket.last)
     return MetricRow(

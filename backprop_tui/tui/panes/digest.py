@@ -166,9 +166,8 @@ def _result(runs: Sequence[KnownRun]) -> str:
     best = best_of(ranking)
     if best is None:
         return f"no best run: {sanitize(str(ranking.problem))}" if len(runs) > 1 else _last_value(runs[0])
-    run_id, metric, value = best
-    name = "" if len(runs) == 1 or ranking.tied > 1 else next(f", {_name(run)}" for run in runs if run.id == run_id)
-    return f"best {metric} {value}{name}"
+    has_name = len(runs) > 1 and ranking.tied == 1
+    return best.text + (next(f", {_name(run)}" for run in runs if run.id == best.run_id) if has_name else "")
 
 
 def _last_value(run: KnownRun) -> str:

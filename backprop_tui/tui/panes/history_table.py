@@ -10,6 +10,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.metric_names import is_smoothed
 from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ENDED, Status
@@ -21,7 +22,8 @@ from backprop_tui.presentation.run_order import RunSort
 from backprop_tui.tui.glyphs import Glyphs
 from backprop_tui.tui.lines import Line, LineBuilder, Piece, Token, clip
 from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark, title_cells
-from backprop_tui.tui.panes.run_list import TIMES, RunListView, RunRow, is_warning, sorted_figure
+from backprop_tui.tui.panes.run_list import TIMES, RunListView, sorted_figure
+from backprop_tui.tui.panes.run_row import RunRow, is_warning
 from backprop_tui.tui.panes.run_table import MARGIN, NAME_AT, NARROW, begin_row, draw_group, put_line, shown_name
 
 _GAP = 2
@@ -315,9 +317,10 @@ def _text_start(cells: Sequence[Cell], width: int) -> int:
 
 
 def _with_own_result(figures: list[Cell], run: KnownRun, glyphs: Glyphs) -> list[Cell]:
-    """A run without a value in any column of results has its own, with its name, in their place: `loss 0.1363`.
+    """A run without a value in any column of results has its own, with its name, in their place: `val_acc 0.9120`.
 
-    So has a diverged run if no column says so: `loss NaN`.
+    A smoothed value says so: `smoothed loss 0.1363`, with less room `loss 0.1363*`. A best one says so where the
+    columns are of last values: `best val_acc 0.9120`. So has a diverged run if no column says so: `loss NaN`.
     """
     results = [cell for cell in figures if _kind(cell.column.field) == 1]
     texts = [cell.text for cell in results]
@@ -326,15 +329,28 @@ def _with_own_result(figures: list[Cell], run: KnownRun, glyphs: Glyphs) -> list
         return figures
     key, value = own
     first = results[0].column
-    best = next((cell.column for cell in results if cell.column.field.key.startswith(BEST)), first)
-    room = best.end - first.at - cell_len(value) - 1
+    best = next((cell.column for cell in results if cell.column.field.key.startswith(BEST)), None)
+    end = (best or first).end
+    room = end - first.at - cell_len(value) - 1
     name = sanitize(key.partition(":")[2])
+    words, mark = _said_of_value(key, name, room, under_best=best is not None)
+    room -= cell_len(words)
     if room < min(cell_len(name), _MIN_NAME_CELLS):
         return figures
-    column = PlacedField(field=replace(first.field, key=key), at=first.at, cells=best.end - first.at)
+    column = PlacedField(field=replace(first.field, key=key), at=first.at, cells=end - first.at + len(mark))
     place = figures.index(results[0])
     rest = [cell for cell in figures if cell not in results]
-    return [*rest[:place], Cell(column, f"{clip(name, room, glyphs)} {value}"), *rest[place:]]
+    return [*rest[:place], Cell(column, f"{words}{clip(name, room, glyphs)} {value}{mark}"), *rest[place:]]
+
+
+def _said_of_value(key: str, name: str, room: int, *, under_best: bool) -> tuple[str, str]:
+    """What stands before the name of a metric, and after its value, to tell a best value from a last one."""
+    if not key.startswith(BEST):
+        return "", ""
+    if not is_smoothed(key.removeprefix(BEST)):
+        return "" if under_best else "best ", ""
+    fitting = [words for words in ("smoothed best ", "smoothed ") if cell_len(words + name) <= room]
+    return (fitting[0], "") if fitting else ("", "*")
 
 
 def _explains(row: RunRow, run: KnownRun, moment: Moment, sort: RunSort | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import field, replace
@@ -10,34 +9,22 @@ from itertools import takewhile
 
 from rich.cells import cell_len
 
-from backprop_tui.domain.formatting import time_or_none
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.live import Live
 from backprop_tui.domain.sanitize import sanitize
-from backprop_tui.domain.status import ACTIVE, ENDED, Status
-from backprop_tui.presentation import durations, numbers
-from backprop_tui.presentation.compare import member_names
+from backprop_tui.domain.status import ENDED, Status
+from backprop_tui.presentation import durations
 from backprop_tui.presentation.known_run import (
     KnownRun,
     Moment,
-    exceeds_timebox,
-    last_loss,
     limit_seconds,
-    running_seconds,
-    share_done,
     slice_text,
     step_columns,
-    step_text,
 )
-from backprop_tui.presentation.objective import best_of, rank_records
-from backprop_tui.presentation.places import place_of
 from backprop_tui.presentation.run_facts import settings_of, without_words
 from backprop_tui.presentation.run_fields import RunField, Value, field_of, qualified
 from backprop_tui.presentation.run_filter import RunFilter
-from backprop_tui.presentation.run_line import RunLine, end_facts, run_line
 from backprop_tui.presentation.run_order import RunSort
-from backprop_tui.presentation.states import failed_before_removal, is_problem
-from backprop_tui.tui.lines import STATE_TOKENS, Token
+from backprop_tui.tui.lines import Token
 from backprop_tui.tui.panes.governor import unseen_problems
 from backprop_tui.tui.panes.run_entries import (
     GROUP,
@@ -51,6 +38,7 @@ from backprop_tui.tui.panes.run_entries import (
     names_of,
     unfinished_items,
 )
+from backprop_tui.tui.panes.run_row import STEP_CELLS, RunRow, gpu_or_position, group_row, has_sentence, run_row
 from backprop_tui.tui.snapshot import Snapshot
 
 MAX_ENDED = 50
@@ -58,12 +46,7 @@ _ALWAYS_SHOWN_ENDED = 5
 # Sorted by these, unfinished runs keep their columns, and ended runs have them too.
 UNFINISHED_SORTS = frozenset({"name", "gpu", "progress", "step", "loss", "left", "eta"})
 TIMES = ("took", "started", "ended", "created")
-STEP_CELLS = 13
 LEAST_GPU_CELLS, _MOST_GPU_CELLS = 4, 14  # with the gap behind
-_SHOWN_IN_COLUMNS = frozenset({"step", "loss"})
-_WITH_PROGRESS = frozenset({Status.RUNNING, Status.PAUSED, Status.STOPPING})
-_GROUP_STATES = ("running", "paused", "queued", "completed", "timeboxed", "stopped", "failed")
-_COUNTED_AS = {"starting": "running", "stopping": "running", "lost": "failed"}
 
 _VALUES: dict[str, Callable[[KnownRun], object]] = {
     "trend": lambda run: run.curve.values,
@@ -75,174 +58,9 @@ _VALUES: dict[str, Callable[[KnownRun], object]] = {
 }
 
 
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSummary:
-    """The members of a group counted by state, and the best of them: `val_loss 0.3921`, and its name.
-
-    They are `size` of `total`: those that match the filter.
-    """
-
-    size: int
-    total: int
-    counts: tuple[tuple[str, int], ...]
-    best: str
-    best_name: str
-    folded: bool
-
-
-@lazy_dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
-    """`run_id` is the id of the run, or `group:` and the name of the group. Shares are between 0 and 1."""
-
-    run_id: str
-    state: str
-    token: Token
-    name: str
-    gpu: str = ""
-    waiting: bool = False  # `gpu` is its place in the queue
-    has_progress: bool = False
-    progress: float | None = None
-    step: str = ""
-    loss: str = ""
-    loss_token: Token = Token.FG
-    trend: tuple[float, ...] = ()
-    timebox: float | None = None
-    left: str = ""
-    eta: str = ""
-    eta_warns: bool = False
-    saved: str = ""
-    slice: str = ""
-    tags: str = ""
-    line: RunLine | None = None
-    remainder: RunLine | None = None  # of an ended run without a problem: its line without the figures in columns
-    end: str = ""
-    age: str = ""
-    bold: bool = False  # a failure that nobody has looked at
-    dim: bool = False
-    member: bool = False
-    marked: bool = False
-    group: GroupSummary | None = None
-    run: KnownRun | None = None
-    moment: Moment | None = None
-    problem: bool = False  # it says why it failed in place of its figures
-    keeps_front: bool = False  # other unfinished runs have another name
-    short: str = ""  # of an unfinished run: its name without what they share
-
-
-def run_row(
-    run: KnownRun,
-    moment: Moment,
-    name: str,
-    *,
-    here: str,
-    member: bool = False,
-    bold: bool = False,
-    marked: bool = False,
-) -> RunRow:
-    ended = run.status in ENDED
-    row = RunRow(
-        run_id=run.id,
-        state=str(run.record["status"]),
-        token=STATE_TOKENS[run.status],
-        name=sanitize(name),
-        gpu=_gpu_or_position(run, here),
-        waiting=run.status is Status.QUEUED,
-        line=run_line(run, moment),
-        tags=" ".join(f"#{sanitize(str(tag))}" for tag in run.record["tags"]),
-        bold=bold,
-        dim=ended and not is_problem(run),
-        member=member,
-        marked=marked,
-        run=run,
-        moment=moment,
-        problem=ended and _says_why(run),
-    )
-    if run.status not in _WITH_PROGRESS or run.run is None or run.live is None:
-        return row
-    return _with_progress(row, run, run.live, moment)
-
-
-def with_end(row: RunRow) -> RunRow:
-    """The row of an ended run with what it says where it has the columns of unfinished runs."""
-    run, moment = row.run, row.moment
-    if run is None or moment is None or run.status not in ENDED:
-        return row
-    ended_at, step, loss = time_or_none(run.record.get("ended_at")), run.record.get("step"), last_loss(run)
-    row = replace(
-        row, end=end_facts(run, moment), age="" if ended_at is None else durations.ago(moment.wall - ended_at)
-    )
-    if row.problem or is_warning(row.line) or (step is None and loss is None):
-        return row
-    return replace(
-        row,
-        step="" if step is None else numbers.count(step),
-        loss="" if loss is None else numbers.metric(loss),
-        loss_token=Token.MUTED,
-        remainder=run_line(run, moment, shown=_SHOWN_IN_COLUMNS),
-    )
-
-
 def sorted_figure(sort: RunSort | None) -> str:
     """The key of the sorted column if it has figures, which even a failed run then shows; else empty."""
     return "" if sort is None or sort.key in (*TIMES, "name") else sort.key
-
-
-def _has_sentence(run: KnownRun, moment: Moment) -> bool:
-    """Whether a sentence may take the place of its figures."""
-    return run.status not in ENDED or _says_why(run) or is_warning(run_line(run, moment))
-
-
-def _says_why(run: KnownRun) -> bool:
-    return is_problem(run) or failed_before_removal(run.record) is not None
-
-
-def is_warning(line: RunLine | None) -> bool:
-    """Whether it begins with a warning: an ended run says that and not its figures."""
-    return line is not None and line.clauses[0].startswith("!")
-
-
-def _with_progress(row: RunRow, run: KnownRun, live: Live, moment: Moment) -> RunRow:
-    seconds = running_seconds(live, moment)
-    limit = limit_seconds(run)
-    left = None if limit is None else limit - seconds
-    loss = last_loss(run)
-    eta, warns = eta_text(run, moment)
-    checkpoint = next(reversed(live.usable_checkpoints), None)
-    return replace(
-        row,
-        has_progress=live.step is not None or live.epoch is not None or loss is not None,
-        progress=share_done(live),
-        step=step_text(run, cells=STEP_CELLS),
-        loss="" if loss is None else numbers.metric(loss),
-        loss_token=Token.BAD if loss is not None and not math.isfinite(loss) else Token.FG,
-        trend=run.curve.values,
-        timebox=None if limit is None else min(1.0, seconds / limit),
-        left=durations.remaining(None if left is None else max(0.0, left)),
-        eta=eta if warns or not eta else f"{eta} ",
-        eta_warns=warns,
-        saved="" if checkpoint is None else durations.ago(moment.wall - checkpoint.saved_at),
-        slice="" if run.run is None else slice_text(run.run),
-    )
-
-
-def eta_text(run: KnownRun, moment: Moment) -> tuple[str, bool]:
-    """The time to the end of the training, with a `!` if the timebox ends before, and whether it does.
-
-    Empty while it is unknown and while the run is paused.
-    """
-    eta, warns = None if run.live is None else run.live.eta_seconds, exceeds_timebox(run, moment)
-    if eta is None or run.status is Status.PAUSED:
-        return "", warns
-    return durations.eta(eta) + "!" * warns, warns
-
-
-def _gpu_or_position(run: KnownRun, here: str) -> str:
-    """The GPUs of an active run, with its machine if it is not `here`; the position in the queue of a queued one."""
-    if run.status is Status.QUEUED:
-        return "" if run.queue_position is None else f"#{run.queue_position}"
-    if run.status in ENDED:
-        return ""
-    return place_of(run.record, here)
 
 
 def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
@@ -250,30 +68,6 @@ def members_of(row_id: str, runs: Iterable[KnownRun]) -> list[KnownRun]:
     if not row_id.startswith(GROUP):
         return []
     return [run for run in runs if run.record.get("group") == row_id.removeprefix(GROUP)]
-
-
-def group_row(group: str, members: Sequence[KnownRun], *, folded: bool, total: int = 0) -> RunRow:
-    states = [_COUNTED_AS.get(run.status.value, run.status.value) for run in members]
-    counts = tuple((state, states.count(state)) for state in _GROUP_STATES if state in states)
-    ranking = rank_records(run.record for run in members)
-    best = best_of(ranking)
-    names = member_names([run.label for run in members])
-    place = 0 if best is None else [run.id for run in members].index(best[0])
-    so_far = "so far " if members[place].status in ACTIVE else ""
-    return RunRow(
-        run_id=GROUP + group,
-        state="group",
-        token=Token.FG,
-        name=sanitize(group),
-        group=GroupSummary(
-            size=len(members),
-            total=max(total, len(members)),
-            counts=counts,
-            best="" if best is None else f"{so_far}{best[1]} {best[2]}",
-            best_name="" if best is None or ranking.tied > 1 else sanitize(names[place]),
-            folded=folded,
-        ),
-    )
 
 
 @lazy_dataclass(slots=True, kw_only=True)
@@ -420,7 +214,7 @@ def _used_columns(unfinished: Iterable[KnownRun]) -> frozenset[str]:
 
 def _gpu_cells(unfinished: Iterable[KnownRun], here: str) -> int:
     """How wide the column of the GPUs has to be: names of other machines need more, and 0 if no run has any text."""
-    longest = max((cell_len(_gpu_or_position(run, here)) for run in unfinished), default=0)
+    longest = max((cell_len(gpu_or_position(run, here)) for run in unfinished), default=0)
     return longest and max(LEAST_GPU_CELLS, min(longest + 1, _MOST_GPU_CELLS))
 
 
@@ -473,7 +267,7 @@ def _rows(
         if run is None:
             return item, isinstance(item, Entry) and (item.name in options.folded, sizes.get(item.name))
         time = today if in_history and run.status in ENDED else moment
-        figure = sorted_figure(options.sort) if in_history and _has_sentence(run, moment) else ""
+        figure = sorted_figure(options.sort) if in_history and has_sentence(run, moment) else ""
         return time, item, run.id in unseen, run.id in options.marked, figure, has_names, same
 
     return LazyRows(first, rest, row, basis)

@@ -9,7 +9,9 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from backprop_tui.domain.formatting import counted
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
+from backprop_tui.domain.objective import best_words
 from backprop_tui.domain.run_names import split_point
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.presentation.fitting import least_columns, short_names
@@ -34,7 +36,8 @@ from backprop_tui.tui.lines import (
 )
 from backprop_tui.tui.panes.list_heading import Head, Heading, list_title, place_heads, sort_mark
 from backprop_tui.tui.panes.run_entries import OLDER
-from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView, RunRow, with_end
+from backprop_tui.tui.panes.run_list import LEAST_GPU_CELLS, RunListView
+from backprop_tui.tui.panes.run_row import RunRow, with_end
 
 MARGIN = 1  # at the right edge
 NAME_AT = 14  # after the cursor, the mark, the glyph and the state
@@ -389,19 +392,23 @@ def _put_member(builder: LineBuilder, row: RunRow, columns: RunColumns, end: int
     """
     key, value = (None if row.run is None else own_result(row.run)) or ("", "")
     metric = sanitize(key.removeprefix(BEST))
-    room = columns.loss_at - columns.gpu_at - cell_len(f"best  {value}")
-    if not key.startswith(BEST) or room < _LEAST_METRIC:
+    words = best_words(metric)
+    room = columns.loss_at - columns.gpu_at - cell_len(f"  {value}")
+    fitting = [each for each in (words, words.split()[0]) if room - cell_len(each) >= _LEAST_METRIC]
+    if not key.startswith(BEST) or not fitting:
         return False
-    text = f"best {clip(metric, room, glyphs)} {value}"
-    if columns.trend_at + cell_len(text) <= end:
+    texts = [f"{each} {clip(metric, room - cell_len(each), glyphs)} {value}" for each in fitting]
+    behind = next((text for text in texts if columns.trend_at + cell_len(text) <= end), None)
+    text = behind or texts[0]
+    if behind:
         builder.at(columns.step_at)
         _step_and_loss(builder, row, columns, glyphs)
         builder.at(columns.trend_at).put(text, Token.MUTED)
         clauses = () if row.remainder is None else row.remainder.clauses
-        others = [clause for clause in clauses if not clause.startswith(f"best {metric} ")]
+        others = [clause for clause in clauses if not clause.startswith(f"{words} {metric} ")]
         room = end - builder.column - 3
-        shown = joined_clauses([clause for clause in others if cell_len(clause) <= room], room, glyphs)[0]
-        builder.put(f" {glyphs.between} {shown}" if shown else "", Token.MUTED)
+        rest = joined_clauses([clause for clause in others if cell_len(clause) <= room], room, glyphs)[0]
+        builder.put(f" {glyphs.between} {rest}" if rest else "", Token.MUTED)
     else:
         builder.at(columns.loss_at - cell_len(text)).put(text, Token.MUTED)
         builder.put(right(row.loss, columns.loss, glyphs), row.loss_token, bold=True)
@@ -437,11 +444,14 @@ def draw_group(row: RunRow, width: int, name: int, glyphs: Glyphs, *, cursor: bo
     if width - builder.column < 24:
         return builder.line()
     hidden = f", {group.size} shown" if group.size < group.total else ""
-    builder.put(f"{group.total} runs{hidden} ", Token.MUTED)
+    builder.put(f"{counted(group.total, 'run')}{hidden} ", Token.MUTED)
     for state, count in group.counts:
         builder.put(f" {glyphs.state(state)} ", STATE_TOKENS.get(state, Token.FG)).put(str(count))
-    if group.best and width - builder.column > len(group.best) + 9:
-        builder.put("   best ", Token.MUTED).put(group.best)
+    room = width - builder.column - cell_len(group.best) - 6
+    shorter = group.best_words.replace("smoothed best", "smoothed")
+    words = next((words for words in (group.best_words, shorter) if cell_len(words) <= room), "")
+    if words:
+        builder.put(f"   {words} ", Token.MUTED).put(group.best)
         room = width - builder.column - 3
         builder.put(f"  {group.best_name}" if cell_len(group.best_name) <= room else "", Token.MUTED)
     return builder.line()

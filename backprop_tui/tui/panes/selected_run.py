@@ -31,7 +31,7 @@ from backprop_tui.tui.lines import Piece, Token
 from backprop_tui.tui.log.page import AttemptStart
 from backprop_tui.tui.panes.card import Card, card_of, draw_card
 from backprop_tui.tui.panes.events import EventRow, draw_events, event_rows
-from backprop_tui.tui.panes.run_list import eta_text
+from backprop_tui.tui.panes.run_row import eta_text
 from backprop_tui.tui.panes.selected_heading import PaneHeading, SelectedHeading, draw_selected_heading
 from backprop_tui.tui.panes.waiting import WaitingView, waiting_view
 from backprop_tui.tui.snapshot import Snapshot

@@ -22,7 +22,8 @@ from backprop_tui.domain.governor.reasons import Check
 from backprop_tui.domain.governor.snapshot import Candidate
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
 from backprop_tui.domain.limits import RunLimits, start_below_celsius
-from backprop_tui.domain.run import SLURM, Queued, Spec, sort_queue
+from backprop_tui.domain.run import SLURM, Queued, Spec
+from backprop_tui.domain.run_changes import sort_queue
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.domain.telemetry import GpuHealth, GpuReading, HostReading

@@ -197,8 +197,8 @@ class MainScreen(DialogsScreen):
         ranking = rank_records(run.record for run in members)
         best = best_of(ranking)
         if best is not None:
-            self.go_to(best[0])
-            self.tell(f"Best {best[1]} {best[2]}")
+            self.go_to(best.run_id)
+            self.tell(best.text[0].upper() + best.text[1:])
         else:
             self.tell(f"No run is the best: {sanitize(str(ranking.problem))}", bad=True)
 

@@ -21,7 +21,8 @@ from backprop_tui.config.keys import KEYS
 from backprop_tui.config.kinds import WrongValue
 from backprop_tui.domain.formatting import counted, duration
 from backprop_tui.domain.lazy_dataclass import lazy_dataclass
-from backprop_tui.domain.run import Checkpoint, Run, stopped_too
+from backprop_tui.domain.run import Checkpoint, Run
+from backprop_tui.domain.run_changes import stopped_too
 from backprop_tui.domain.sanitize import sanitize
 from backprop_tui.domain.status import ACTIVE, Status
 from backprop_tui.presentation import durations

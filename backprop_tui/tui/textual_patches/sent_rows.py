@@ -6,7 +6,7 @@ the whole screen again: seconds over a slow line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress, groupby, pairwise, repeat
 from operator import ne
@@ -34,6 +34,7 @@ class SentRows:
 
     def __init__(self) -> None:
         self._rows: dict[int, Strip | list[Cell]] = {}  # as cells from the first change on: the first paint is urgent
+        self._look = _PLAIN  # what the terminal writes in
 
     def forget(self) -> None:
         """Nothing is known any more: something else may have written to the terminal."""
@@ -43,14 +44,20 @@ class SentRows:
         """Returns an update without what the terminal shows at the moment when it is sent."""
         return Changes(self, update) if isinstance(update, LayoutUpdate | ChopsUpdate) else update
 
-    def send(self, piece: Piece, console: Console) -> str:
-        """Returns the sequences that show a piece of a row, and notes that they are sent."""
+    def send_all(self, pieces: Iterable[Piece], console: Console) -> str:
+        """Returns the sequences that show pieces of rows, and notes that they are sent.
+
+        Codes of attributes and colors are most of what is sent, so each piece goes on with those of the one before.
+        """
+        return "".join(self._send(piece, console) for piece in pieces) + self._change_look(_PLAIN)
+
+    def _send(self, piece: Piece, console: Console) -> str:
         y, x, strip = piece
         row = self._rows.get(y)
         if row is None:
             if x == 0:
                 self._rows[y] = strip
-            return Control.move_to(x, y).segment.text + strip.render(console)
+            return self._change_look(_PLAIN) + Control.move_to(x, y).segment.text + strip.render(console)
         system = console._color_system or ColorSystem.TRUECOLOR  # noqa: SLF001 - as Textual finds it
         if isinstance(row, Strip):
             row = self._rows[y] = _cells(row, system)
@@ -59,9 +66,23 @@ class SentRows:
         before = row[x : x + len(cells)]
         row[x : x + len(cells)] = cells
         return "".join(
-            Control.move_to(x + start, y).segment.text + _text(cells[start:stop])
+            Control.move_to(x + start, y).segment.text + self._text(cells[start:stop])
             for start, stop in _changed(before, cells)
         )
+
+    def _text(self, cells: Sequence[Cell]) -> str:
+        return "".join(
+            self._change_look(look) + "".join(text for text, _ in group)
+            for look, group in groupby(cells, key=lambda cell: cell[1])
+        )
+
+    def _change_look(self, look: Look) -> str:
+        """The codes for what differs from the cells before."""
+        shown, self._look = self._look, look
+        is_reset = shown[0] not in ("", look[0]) or any(old and not new for old, new in zip(shown, look, strict=True))
+        known = _PLAIN if is_reset else shown
+        codes = ["0"] * is_reset + [new for old, new in zip(known, look, strict=True) if new != old]
+        return f"\x1b[{';'.join(codes)}m" if codes else ""
 
 
 class Changes(CompositorUpdate):
@@ -71,7 +92,7 @@ class Changes(CompositorUpdate):
         self._sent, self.update = sent, update
 
     def render_segments(self, console: Console) -> str:
-        return "".join(self._sent.send(piece, console) for piece in _pieces(self.update))
+        return self._sent.send_all(_pieces(self.update), console)
 
 
 def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[Piece]:
@@ -121,18 +142,3 @@ def _changed(before: Sequence[Cell], now: Sequence[Cell]) -> Iterator[tuple[int,
         for begin, end in zip(begins, ends, strict=True):
             whole = next(index for index in range(begin, -1, -1) if now[index][0])  # not the second half of a character
             yield whole, end + 1
-
-
-def _text(cells: Sequence[Cell]) -> str:
-    """The cells with the codes for what differs from the cells before."""
-    parts: list[str] = []
-    shown = _PLAIN
-    for look, group in groupby(cells, key=lambda cell: cell[1]):
-        is_reset = shown[0] not in ("", look[0]) or any(old and not new for old, new in zip(shown, look, strict=True))
-        known = _PLAIN if is_reset else shown
-        codes = ["0"] * is_reset + [new for old, new in zip(known, look, strict=True) if new != old]
-        if codes:
-            parts.append(f"\x1b[{';'.join(codes)}m")
-        parts.append("".join(text for text, _ in group))
-        shown = look
-    return "".join(parts) + "\x1b[0m" * (shown != _PLAIN)

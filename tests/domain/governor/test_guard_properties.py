@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backprop_tui.domain.governor.guard import GuardState, step
@@ -68,6 +68,7 @@ foul_moments = st.builds(
 )
 weather = st.lists(fair_moments | foul_moments, min_size=1, max_size=40)
 fair_weather = st.lists(fair_moments, min_size=1, max_size=40)
+ABOVE_LIMIT = _moment(70.0, 9.0, GpuHealth.OK)
 
 
 def days(moments: list[Moment]) -> Iterator[Second]:
@@ -198,6 +199,7 @@ def test_ram_has_hysteresis_and_time_to_settle(moments: list[Moment]) -> None:
 
 @settings(max_examples=150)
 @given(weather)
+@example([ABOVE_LIMIT] * 4)  # of which every second is rarely drawn
 def test_no_run_is_stopped_for_its_memory_without_a_warning(moments: list[Moment]) -> None:
     warned: set[str] = set()
     for second in days(moments):

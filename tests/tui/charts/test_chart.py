@@ -157,17 +157,26 @@ def test_without_points_it_shows_the_empty_text() -> None:
     assert _text(replace(CHART, curves=(), empty_text="No metrics yet"))[1] == "No metrics yet"
 
 
+def test_a_chart_of_few_rows_gives_up_its_axis_and_one_without_room_says_so() -> None:
+    assert [bool(line) for line in _text(CHART, height=3)] == [True] * 3
+    assert "no room" not in " ".join(_text(CHART, height=3))
+    assert _text(CHART, height=2)[1] == "no room for the curves"
+    assert "no room" in " ".join(_text(CHART, width=12, height=8))
+
+
 def test_a_faint_curve_is_drawn_behind_the_others() -> None:
     faint = replace(CURVE, token=Token.FAINT, style=Style.FAINT, label="", ends_in_letter=False)
-    for curves in ((faint, CURVE), (CURVE, faint)):
+    for curves, is_seen in (((faint,), True), ((faint, CURVE), False), ((CURVE, faint), False)):
         lines = draw_chart(replace(CHART, curves=curves), 60, 14, UNICODE)
-        assert not any(piece.token is Token.FAINT for line in lines for piece in line)
+        assert any(piece.token is Token.FAINT for line in lines for piece in line) is is_seen
 
 
 def test_a_gap_between_pieces_stays_empty() -> None:
     parts = replace(CURVE, pieces=(LINE[:20], LINE[80:]), ends_in_letter=False)
     body = _text(replace(CHART, curves=(parts,)))[1:-2]
     assert all(line[20:40].strip() == "" for line in body)
+    assert any(line[10:20].strip() for line in body)
+    assert any(line[40:].strip() for line in body)
 
 
 @pytest.mark.parametrize(

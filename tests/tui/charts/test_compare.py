@@ -134,7 +134,7 @@ def _sweep(lr: str, seeds: int) -> list[ComparedRun]:
 
 def test_the_baseline_is_called_so_in_the_row_of_the_differences() -> None:
     view = compare_view(_sweep("1e-2", 2), ChartChoices(), NOW, all_options=False)
-    (row,) = [row for row in view.results if row.label == "val_loss - A"]
+    (row,) = [row for row in view.results if row.label == "best - A"]
     assert row.cells[0] == "baseline"
 
 
@@ -200,6 +200,23 @@ def test_without_any_best_value_on_record_the_last_ones_are_compared_and_named_s
     assert mixed.best_text == "best C, val_loss 0.4000"
     begun = [compared_run(running(name, metrics={"val_loss": 0.1}), None) for name in "ab"]
     assert compare_view(begun, ChartChoices(), NOW, all_options=False).best is None
+
+
+def test_a_best_value_is_never_compared_with_a_last_one() -> None:
+    runs = [_recorded("a", 0.3, 0.1), _recorded("b", 0.2)]
+    rows = {row.label: row.cells for row in compare_view(runs, ChartChoices(), NOW, all_options=False).results}
+    assert rows["best - A"] == ("baseline", "-")
+    lasts = [_recorded("a", 0.3), _recorded("b", 0.2)]
+    rows = {row.label: row.cells for row in compare_view(lasts, ChartChoices(), NOW, all_options=False).results}
+    assert rows["last - A"] == ("baseline", "-0.10000")
+
+
+def test_the_best_by_a_smoothed_loss_says_so() -> None:
+    metrics = {"loss": series("loss", falling(40, to=1.0))}
+    runs = [compared_run(ended(name), chart_data(name, metrics)) for name in "ab"]
+    view = compare_view(runs, ChartChoices(), NOW, all_options=False)
+    assert view.best_text.startswith("best A, smoothed loss ")
+    assert "smoothed best - A" in [row.label for row in view.results]
 
 
 def test_options_use_the_rows_that_are_too_few_for_the_chart() -> None:

@@ -363,6 +363,14 @@ def test_a_best_that_is_smoothed_is_marked_because_it_may_be_worse_than_the_last
     assert f"{accuracy.best}  " in text
 
 
+def test_the_best_value_of_the_objective_goes_by_its_direction() -> None:
+    objective = {"metric": "score", "direction": "max", "source": "option"}
+    known = replace(KNOWN, record=KNOWN.record | {"objective": objective, "metrics": {"score": 2.0}})
+    data = chart_data("nano", {"score": series("score", [1.0, 3.0, 2.0])})
+    (row,) = metrics_view(Plotter(known, data, ChartChoices()), NOW, UNICODE).rows
+    assert row.best == "3.000"
+
+
 def test_output_that_was_not_read_interrupts_the_curve_and_is_reported() -> None:
     builder = SeriesBuilder("loss")
     for step in range(60):

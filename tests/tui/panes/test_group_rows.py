@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,8 +16,9 @@ from backprop_tui.presentation.run_line import run_line
 from backprop_tui.store.records import with_objective
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
-from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, RunRow, group_row, run_list_view
-from backprop_tui.tui.panes.run_table import draw_run, run_columns, runs_heading
+from backprop_tui.tui.panes.run_list import MAX_ENDED, RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_row import RunRow, group_row
+from backprop_tui.tui.panes.run_table import draw_group, draw_run, run_columns, runs_heading
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot
 
 
@@ -54,7 +56,8 @@ def test_the_results_of_a_sweep_stand_below_each_other_while_a_member_runs(width
     runs = [replace(run, record=run.record | {"group": "sweep", "step": 1200}) for run in runs]
     view = run_list_view(snapshot(*runs), RunListOptions())
     lines = [text_of(draw_run(row, run_columns(width), UNICODE, cursor=False)) for row in view.rows[2:]]
-    assert len({line.index("best loss 0.2500") for line in lines}) == 1
+    words = "smoothed loss" if width in (80, 120) else "smoothed best loss"  # never as if it were a raw value
+    assert len({line.index(f"{words} 0.2500") for line in lines}) == 1
     heading = runs_heading(view, run_columns(width), UNICODE, focused=False)
     end = next(head.at for head in heading.heads if head.key == "loss") + 4
     assert [line[end - 6 : end] for line in lines] == ["0.5000", "0.2500", "0.1250"]
@@ -64,7 +67,7 @@ def test_the_best_it_ever_was_counts_and_not_the_last() -> None:
     unit = (_member("lr=1", 0.5, 0.25), _member("lr=2", 0.4, 0.4))
     facts = group_row("sweep", unit, folded=False).group
     assert facts is not None
-    assert (facts.best, facts.best_name) == ("loss 0.2500", "lr=1")
+    assert (facts.best_words, facts.best, facts.best_name) == ("smoothed best", "loss 0.2500", "lr=1")
 
 
 def _best_of(*members: KnownRun) -> tuple[str, str]:
@@ -75,7 +78,9 @@ def _best_of(*members: KnownRun) -> tuple[str, str]:
 
 def test_the_best_of_runs_that_have_not_ended_is_so_far() -> None:
     begun = running("a", name="train:lr=1", metrics={"val_loss": 0.5}, best={"val_loss": Extreme(0.25, 20)})
-    assert _best_of(begun)[0] == "so far val_loss 0.2500"
+    facts = group_row("sweep", [begun], folded=False).group
+    assert facts is not None
+    assert (facts.best_words, facts.best) == ("best so far", "val_loss 0.2500")
 
 
 def test_the_most_of_a_reward_is_the_best() -> None:
@@ -138,3 +143,18 @@ def test_a_group_says_how_many_of_its_runs_match_the_filter() -> None:
         view = run_list_view(snapshot(*runs), RunListOptions(filter=RunFilter.parse(text and "done")))
         row = next(row for row in view.rows if row.group is not None)
         assert f" {counts}" in text_of(draw_run(row, run_columns(120), UNICODE, cursor=False))
+
+
+@pytest.mark.parametrize(
+    ("metric", "texts"),
+    [
+        ("loss", ["smoothed loss 0.2500", "smoothed best loss 0.2500"]),
+        ("val_loss", ["best val_loss 0.2500"]),
+    ],
+)
+def test_a_row_of_a_group_says_at_every_width_that_a_value_is_smoothed(metric: str, texts: list[str]) -> None:
+    row = group_row("sweep", [_member("lr=1", 0.5, 0.25, metric=metric)], folded=False)
+    lines = [text_of(draw_group(row, width, 20, UNICODE, cursor=False)) for width in range(40, 120)]
+    assert all(" 1 run " in line for line in lines[40:])
+    shown = [re.search(r"1 run +\S 1 +(.*0\.2500)", line) for line in lines]
+    assert list(dict.fromkeys(match[1] for match in shown if match)) == texts

@@ -13,7 +13,8 @@ from backprop_tui.presentation.run_filter import RunFilter
 from backprop_tui.presentation.states import is_problem
 from backprop_tui.tui.glyphs import UNICODE
 from backprop_tui.tui.lines import text_of
-from backprop_tui.tui.panes.run_list import RunListOptions, RunRow, run_list_view
+from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_row import RunRow
 from backprop_tui.tui.panes.run_table import column_heads, draw_run, list_columns, run_columns
 from tests.tui.snapshots import ended, queued, running, snapshot
 

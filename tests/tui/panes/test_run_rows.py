@@ -22,7 +22,8 @@ from backprop_tui.presentation.run_line import Tone, run_line
 from backprop_tui.tui.glyphs import ASCII, UNICODE
 from backprop_tui.tui.lines import Token, text_of, width_of
 from backprop_tui.tui.panes.history_table import draw_history_row, history_columns
-from backprop_tui.tui.panes.run_list import RunListOptions, RunRow, run_list_view
+from backprop_tui.tui.panes.run_list import RunListOptions, run_list_view
+from backprop_tui.tui.panes.run_row import RunRow
 from backprop_tui.tui.panes.run_table import column_heads, draw_run, run_columns, runs_heading
 from backprop_tui.tui.panes.selected_run import selected_run_view
 from tests.tui.snapshots import NOW, ended, queued, running, snapshot

@@ -337,7 +337,7 @@ async def test_any_number_of_runs_is_compared_and_the_columns_are_scrolled_besid
         assert lines[1].split() == ["A", "lr=3e-3", "B", "lr=1e-3", "C", "lr=1e-3", "D", "lr=1e-3"]
         assert lines[2].split() == ["seed=2", "seed=1", "seed=2", "seed=3"]
         rows = {line[:17].strip(): line[17:].split() for line in lines if line.startswith(" ")}
-        assert rows["val_loss - A"] == ["baseline", "+0.07600", "+0.08600", "+0.09600"]  # of the recorded best values
+        assert rows["best - A"] == ["baseline", "+0.07600", "+0.08600", "+0.09600"]  # of the recorded best values
         assert rows["mean …red seeds"] == ["0.045", "±0.013", *["0.131", "±0.013"] * 3]
         assert len(lines) == 23
         assert max(map(len, lines)) <= 80

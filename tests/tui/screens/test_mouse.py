@@ -272,7 +272,9 @@ async def test_a_click_on_a_hint_presses_its_key(monkeypatch: pytest.MonkeyPatch
         for keys in SCREENS:
             await stage.pilot.press(*keys.split())
             await stage.pilot.pause()
-            for x, y, key in hints(stage):
+            shown = hints(stage)
+            assert shown, keys
+            for x, y, key in shown:
                 await stage.pilot.click(offset=(x, y))
                 await stage.pilot.pause()
                 assert pressed == [KEY_NAMES.get(key, key)], (keys, x, y, key)

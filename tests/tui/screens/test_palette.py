@@ -183,6 +183,7 @@ def test_the_start_of_a_word_of_the_title_counts_most() -> None:
 async def test_an_entry_is_one_row_in_a_screen_that_shrinks() -> None:
     async with staged(snapshot(*RUNS)) as stage:
         await search(stage, "delete", "Remove ended runs")
+        assert len(rows(stage)[0]) > 60
         await stage.pilot.resize_terminal(60, 20)
         await until(stage, lambda: len(rows(stage)[:1]) == 1 and len(rows(stage)[0]) < 60)
 

@@ -15,7 +15,7 @@ from backprop_tui.tui.background_calls import CommandResult
 from backprop_tui.tui.lines import Line
 from backprop_tui.tui.panes import runs
 from backprop_tui.tui.panes.footer import FooterBar
-from backprop_tui.tui.panes.run_list import RunRow
+from backprop_tui.tui.panes.run_row import RunRow
 from backprop_tui.tui.panes.run_table import draw_run
 from backprop_tui.tui.panes.selected_run import DETAILS, LOG, METRICS, RESOURCES
 from backprop_tui.tui.run_requests import RunSource

@@ -17,7 +17,7 @@ from backprop_tui.tui.panes.governor import GovernorBar
 from backprop_tui.tui.panes.header import HeaderBar
 from backprop_tui.tui.panes.history_table import draw_history_row
 from backprop_tui.tui.panes.machine import MachineBar
-from backprop_tui.tui.panes.run_list import RunRow
+from backprop_tui.tui.panes.run_row import RunRow
 from backprop_tui.tui.panes.runs import RunsTable
 from backprop_tui.tui.screens.questions import Ask
 from backprop_tui.tui.screens.ui_state import RESORT_SECONDS

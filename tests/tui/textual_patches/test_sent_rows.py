@@ -76,25 +76,39 @@ class ModelTerminal:
         self.at = row, column + size
 
 
-@given(UPDATES)
-@example([(0, start, Strip([Segment(text)])) for start, text in ((0, "漢字"), (1, "a"), (0, "漢字"))])
-def test_the_terminal_shows_what_it_would_show_if_everything_was_sent(updates: list[tuple[int, int, Strip]]) -> None:
+@given(st.lists(UPDATES, max_size=4))
+@example([[(0, start, Strip([Segment(text)])) for start, text in ((0, "漢字"), (1, "a"), (0, "漢字"))]])
+def test_the_terminal_shows_what_it_would_show_if_everything_was_sent(
+    updates: list[list[tuple[int, int, Strip]]],
+) -> None:
     rows, terminal, expected = SentRows(), ModelTerminal(), ModelTerminal()
-    for y, start, row in updates:
-        strip = row.crop(0, WIDTH - start)
-        terminal.write(rows.send((y, start, strip), CONSOLE))
-        expected.write(f"\x1b[{y + 1};{start + 1}H" + strip.render(CONSOLE))
+    for update in updates:
+        pieces = [(y, start, row.crop(0, WIDTH - start)) for y, start, row in update]
+        terminal.write(rows.send_all(pieces, CONSOLE))
+        for y, start, strip in pieces:
+            expected.write(f"\x1b[{y + 1};{start + 1}H" + strip.render(CONSOLE))
         assert terminal.cells == expected.cells
-        assert rows.send((y, start, strip), CONSOLE) == "" or start
+        assert not terminal.codes  # what others write has no colors of ours
+        assert rows.send_all(pieces[-1:], CONSOLE) == "" or pieces[-1][1]
     assert terminal.received <= expected.received
 
 
+def test_pieces_of_one_look_send_its_codes_once() -> None:
+    rows = SentRows()
+    style = Style.parse("#a0b0c0 on #101010")
+    for text in ("abc", "xyz"):
+        pieces = [(y, 0, Strip([Segment(text, style)])) for y in range(5)]
+        sent = rows.send_all(pieces, CONSOLE)
+    assert sent.count("38;2;160;176;192") == 1
+    assert sent.endswith("\x1b[0m")
+
+
 def test_what_is_forgotten_is_sent_again() -> None:
-    rows, strip = SentRows(), Strip([Segment("abc")])
-    assert rows.send((0, 0, strip), CONSOLE).endswith("abc")
-    assert rows.send((0, 0, strip), CONSOLE) == ""
+    rows, pieces = SentRows(), [(0, 0, Strip([Segment("abc")]))]
+    assert rows.send_all(pieces, CONSOLE).endswith("abc")
+    assert rows.send_all(pieces, CONSOLE) == ""
     rows.forget()
-    assert rows.send((0, 0, strip), CONSOLE).endswith("abc")
+    assert rows.send_all(pieces, CONSOLE).endswith("abc")
 
 
 @pytest.fixture
