@@ -240,15 +240,15 @@ def test_a_retry_resumes_from_the_checkpoint_after_a_delay(sandbox: Sandbox) -> 
 
 
 def test_slices_resume_from_the_checkpoint_until_their_total_is_used(sandbox: Sandbox) -> None:
-    run = sandbox.submit(*script("worker.py", 2, 60, 0), max_run_seconds=0.6, total_seconds=1.3)
+    run = sandbox.submit(*script("worker.py", 2, 60, 0), max_run_seconds=1.2, total_seconds=2.6)
     assert end_of(run.wait_for_end()).status is Status.TIMEBOXED
     attempts = run.run().attempts
     assert {attempt.status for attempt in attempts} == {Status.TIMEBOXED}
     checkpoint = os.path.join(run.run().spec.cwd, "checkpoint.json")
     assert [attempt.resumed_from for attempt in attempts] == [None, *[checkpoint] * (len(attempts) - 1)]
     *earlier, last = (attempt.running_seconds for attempt in attempts)
-    assert 0.6 <= sum(earlier) < 1.3
-    assert sum(earlier) + last >= 1.3 - MIN_SLICE_SHARE * 0.6
+    assert 1.2 <= sum(earlier) < 2.6
+    assert sum(earlier) + last >= 2.6 - MIN_SLICE_SHARE * 1.2
     assert sandbox.ledger.beginnings(run.id) == len(attempts)
 
 
