@@ -21,6 +21,7 @@ from backprop_tui.domain.metric_names import (
     is_smoothed,
     is_validation,
     main_loss,
+    name_words,
 )
 from backprop_tui.domain.objective import best_words
 from backprop_tui.domain.sanitize import sanitize
@@ -317,6 +318,7 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     """The columns of these ended runs, the most telling first: time, objective, arguments, duration, other results.
 
     Columns that are empty for most runs, or that tell hardly any apart, are not among them; an objective may be rare.
+    Nor is a metric that has the words of another one: scripts print `val loss` and report `val_loss`.
     """
     metrics = _metrics_by_weight(runs)
     primary = _objectives(runs)[:1] or metrics[:1]
@@ -324,7 +326,10 @@ def chosen_by_default(runs: Sequence[KnownRun]) -> list[str]:
     last = [LAST + name for name in primary]
     if not results:
         results, last = last, []
-    rest = [LAST + name for name in metrics if name not in primary]
+    by_words: dict[tuple[str, ...], str] = {}
+    for name in (*primary, *metrics):
+        by_words.setdefault(name_words(name), name)
+    rest = [LAST + name for name in by_words.values() if name not in primary]
     steps = Counter(step for run in runs if (step := run.record.get("step")) is not None)
     step = ["step"] if steps.total() - max(steps.values(), default=0) >= _TELLING_SHARE * len(runs) else []
     names = [ARGUMENT + name for name in _telling_arguments(runs)]

@@ -50,6 +50,15 @@ async def test_an_argument_and_a_metric_of_the_same_name_have_different_headings
         assert " lr " in stage.runs.line_text(0)
 
 
+async def test_a_metric_with_two_spellings_has_one_column_until_the_other_is_asked_for() -> None:
+    runs = [trained(run_id, lr, 0.5) for run_id, lr in (("a", "1e-3"), ("b", "1e-4"))]
+    runs = [replace(run, record=run.record | {"metrics": run.record["metrics"] | {"val loss": 0.5}}) for run in runs]
+    async with staged(snapshot(*with_labels(runs)), size=(160, 40)) as stage:
+        assert (stage.runs.line_text(0).count("val_loss"), stage.runs.line_text(0).count("val loss")) == (2, 0)
+        await choose(stage, "val loss", "space")
+        assert "val loss" in stage.runs.line_text(0)
+
+
 def chooser(stage: Stage) -> list[str]:
     return stage.pilot.app.screen.query_one(LineWidget).shown_text.splitlines()
 
